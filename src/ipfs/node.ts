@@ -1,0 +1,106 @@
+import type { CID } from 'multiformats/cid'
+import type { Digest } from '../oci/digest.ts'
+import type { AbortOptions, ByteRange } from '../storage/object-store.ts'
+
+/** Small files by their path below a root directory (`_manifests/tags/latest/current/link`), in any order. */
+export type Tree = ReadonlyMap<string, Uint8Array>
+
+/** What cloning may cost at most; beyond it a DAG is refused. */
+export interface TreeLimits {
+  /** Bytes of all files together. */
+  readonly bytes: number
+  readonly files: number
+  /** Directories below directories. */
+  readonly depth: number
+}
+
+export interface WantedFile {
+  readonly cid: CID
+  /** The bytes must have this digest … */
+  readonly digest: Digest
+  /** … and this size, in bytes. */
+  readonly size: number
+  /** Where the object goes once the image is committed. */
+  readonly path: string
+}
+
+/** One file on its way in. Blocks are verified as they arrive; the digest when the last one has. */
+export interface FileFetch {
+  /**
+   * Resolves when every byte is here, verified against digest and size, and durable; `upload` is then an upload of
+   * the store that only waits for its commit.
+   *
+   * @throws ContentUnavailableError, VerificationError
+   */
+  readonly done: Promise<{ readonly upload: string }>
+
+  /** Streams bytes as they are verified. The last ones come only after the digest has been found right. */
+  read(range: ByteRange, options?: AbortOptions): AsyncIterable<Uint8Array>
+}
+
+/** Everything about one image comes through one session: whoever had one block will have the others. */
+export interface ImageSession {
+  /**
+   * The files of the directory at the session's root.
+   *
+   * @throws ContentUnavailableError when nobody was found who has it, within the session's time
+   * @throws VerificationError when it is no directory, is larger than `limits`, or its blocks lie
+   */
+  tree(limits: TreeLimits, options?: AbortOptions): Promise<Tree>
+
+  /** Begins to fetch a file. The same file asked for again joins the fetch that is under way. */
+  fetch(file: WantedFile): FileFetch
+
+  /**
+   * Records the blocks of the tree and, for every file fetched, which slice of the object at its path is which block.
+   * Call it before the commit that makes the objects: a block of a file is served only when its object is there, so
+   * the commit alone decides, and whatever is at the path by then serves it.
+   */
+  keep(options?: AbortOptions): Promise<void>
+
+  /** Stops what is under way and removes the uploads that were not committed. */
+  close(): Promise<void>
+}
+
+/** Reads blocks that are here; asks no one. */
+export interface BlockReader {
+  get(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
+  has(cid: CID, options?: AbortOptions): Promise<boolean>
+}
+
+export interface NodeInfo {
+  readonly peerId: string
+  /** Multiaddrs under which others reach the node, peer id included. */
+  readonly addresses: readonly string[]
+  readonly peers: number
+}
+
+export interface FileOptions extends AbortOptions {
+  /** The bytes, when they are not at the path yet because the commit that puts them there is still to come. */
+  readonly content?: Uint8Array | undefined
+}
+
+/** What Disco needs of IPFS. */
+export interface IpfsNode {
+  start(): Promise<void>
+  stop(): Promise<void>
+  info(): Promise<NodeInfo>
+
+  /**
+   * The UnixFS root of a stored object under the profile `unixfs-v1-2025`; its blocks are served as long as it is there.
+   *
+   * @throws ObjectUnknownError
+   */
+  file(path: string, options?: FileOptions): Promise<CID>
+
+  /** Lays a tree out under the profile and stores its blocks; safe to repeat. */
+  addTree(tree: Tree, options?: AbortOptions): Promise<CID>
+
+  /** Opens a session for the image whose repository is `root`. Nothing is fetched yet. */
+  open(root: CID): ImageSession
+
+  /** Tells the network, in the background, that this node has these DAGs; again as long as they are here, also after a restart. */
+  provide(roots: readonly CID[]): Promise<void>
+
+  readonly blocks: BlockReader
+}

@@ -1,0 +1,115 @@
+import { formatDigest, parseDigest, type Digest } from './digest.ts'
+import { RegistryError } from './errors.ts'
+import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essence } from './media-type.ts'
+
+/** A descriptor as image-spec/descriptor.md defines it, read strictly. */
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: Digest
+  /** Bytes of the content that it points to. */
+  readonly size: number
+  /** Where a layer that registries need not hold is found: `urls`, never fetched by Disco. */
+  readonly urls: readonly string[]
+  readonly platform?: Platform
+}
+
+export interface Platform {
+  readonly os: string
+  readonly architecture: string
+  readonly variant?: string
+}
+
+export interface Manifest {
+  readonly mediaType: string
+  /** Config and layers (or blobs) in the manifest's order: what must be in the repository as blobs. */
+  readonly blobs: readonly Descriptor[]
+  /** Children of an index, in its order: what must be there as manifests. */
+  readonly manifests: readonly Descriptor[]
+  /** What the manifest refers to; it need not exist. */
+  readonly subject?: Descriptor
+}
+
+/**
+ * Reads a manifest or an index: OCI, Docker schema 2, or any other JSON that looks like one of them.
+ *
+ * @throws RegistryError MANIFEST_INVALID with the place of the first fault; `contentType`, when given, must agree with the content
+ */
+export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest {
+  const json = parseJson(bytes)
+  if (json['schemaVersion'] === 1) throw invalid('Docker schema 1 is not supported; push schema 2 or OCI')
+  const mediaType = mediaTypeOf(json)
+  if (contentType !== undefined && essence(contentType) !== '' && essence(contentType) !== mediaType) {
+    throw invalid(`Content-Type is ${essence(contentType)}, the manifest says ${mediaType}`)
+  }
+  const blobs = [
+    ...(json['config'] === undefined || json['config'] === null ? [] : [descriptor(json['config'], 'config')]),
+    ...descriptors(json['layers'], 'layers'),
+    ...descriptors(json['blobs'], 'blobs'),
+  ]
+  const manifests = descriptors(json['manifests'], 'manifests')
+  const subject = json['subject']
+  return {
+    mediaType,
+    blobs,
+    manifests,
+    ...(subject === undefined || subject === null ? {} : { subject: descriptor(subject, 'subject') }),
+  }
+}
+
+function parseJson(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw invalid('not valid JSON in UTF-8', cause)
+  }
+  if (!isObject(value)) throw invalid('not a JSON object')
+  return value
+}
+
+/** image-spec: `mediaType` SHOULD be set; where it is not, the shape tells an image from an index. */
+function mediaTypeOf(json: Record<string, unknown>): string {
+  const named = json['mediaType']
+  if (typeof named === 'string' && named !== '') return essence(named)
+  if (named !== undefined && typeof named !== 'string') throw invalid('mediaType: not a string')
+  if (Array.isArray(json['manifests'])) return OCI_IMAGE_INDEX
+  if (isObject(json['config']) && Array.isArray(json['layers'])) return OCI_IMAGE_MANIFEST
+  throw invalid('neither an image manifest nor an index')
+}
+
+function descriptors(value: unknown, place: string): Descriptor[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw invalid(`${place}: not a list`)
+  return value.map((item, index) => descriptor(item, `${place}[${index}]`))
+}
+
+function descriptor(value: unknown, place: string): Descriptor {
+  if (!isObject(value)) throw invalid(`${place}: not a descriptor`)
+  const { mediaType, digest: text, size, urls, platform } = value
+  const digest = typeof text === 'string' ? parseDigest(text) : undefined
+  if (digest === undefined) throw invalid(`${place}.digest: not a sha256 or sha512 digest`)
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw invalid(`${place}.size: not a size in bytes`)
+  if (typeof mediaType !== 'string') throw invalid(`${place}.mediaType: not a string (${formatDigest(digest)})`)
+  return {
+    mediaType: essence(mediaType),
+    digest,
+    size,
+    urls: Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [],
+    ...platformOf(platform),
+  }
+}
+
+function platformOf(value: unknown): { platform?: Platform } {
+  if (!isObject(value)) return {}
+  const { os, architecture, variant } = value
+  if (typeof os !== 'string' || typeof architecture !== 'string') return {}
+  return { platform: { os, architecture, ...(typeof variant === 'string' ? { variant } : {}) } }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(reason: string, cause?: unknown): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', reason, { cause })
+}

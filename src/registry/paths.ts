@@ -1,0 +1,46 @@
+import type { Digest } from '../oci/digest.ts'
+
+/**
+ * Every stored path, as Distribution and the original Disco draw them, so that their trees open as they are:
+ *
+ *     docker/registry/v2/
+ *       blobs/<algorithm>/<first 2 hex>/<hex>/data
+ *       repositories/<name>/
+ *         disco.json                                              CID and digest repositories only
+ *         _layers/<algorithm>/<hex>/link                          config and layers
+ *         _manifests/revisions/<algorithm>/<hex>/link
+ *         _manifests/tags/<tag>/current/link
+ *         _manifests/tags/<tag>/index/<algorithm>/<hex>/link
+ *     disco/                                                      ours, not in any repository
+ *       recent/<expiry in hours since the epoch>/…                see global/recent.ts
+ *
+ * A link holds `<algorithm>:<hex>` and no newline.
+ */
+export const ROOT = 'docker/registry/v2'
+export const REPOSITORIES: string = `${ROOT}/repositories`
+
+export function blobData({ algorithm, hex }: Digest): string {
+  return `${ROOT}/blobs/${algorithm}/${hex.slice(0, 2)}/${hex}/data`
+}
+
+export function repository(name: string): string {
+  return `${REPOSITORIES}/${name}`
+}
+
+/** Paths inside a repository, without its own: what its IPFS directory holds. */
+export const within = {
+  discoFile: 'disco.json',
+  layers: '_layers',
+  revisions: '_manifests/revisions',
+  tags: '_manifests/tags',
+  layer: ({ algorithm, hex }: Digest): string => `_layers/${algorithm}/${hex}/link`,
+  revision: ({ algorithm, hex }: Digest): string => `_manifests/revisions/${algorithm}/${hex}/link`,
+  tag: (tag: string): string => `_manifests/tags/${tag}`,
+  tagCurrent: (tag: string): string => `_manifests/tags/${tag}/current/link`,
+  tagIndex: (tag: string, { algorithm, hex }: Digest): string => `_manifests/tags/${tag}/index/${algorithm}/${hex}/link`,
+} as const
+
+/** The same paths below a named repository. */
+export function inRepository(name: string, path: string): string {
+  return `${repository(name)}/${path}`
+}

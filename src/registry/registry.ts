@@ -1,0 +1,81 @@
+import type { Digest } from '../oci/digest.ts'
+import type { AbortOptions, ByteRange } from '../storage/object-store.ts'
+
+export interface Blob {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  /** A chunk is the reader's until it asks for the next one. */
+  read(range?: ByteRange & AbortOptions): AsyncIterable<Uint8Array>
+}
+
+export interface StoredManifest {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}
+
+export interface Upload {
+  readonly id: string
+  /** Bytes received so far. */
+  readonly size: number
+}
+
+export interface PutManifest {
+  /** A tag, or the digest that the bytes must have. */
+  readonly reference: string
+  /** The request's `Content-Type`, if it had one. */
+  readonly contentType?: string | undefined
+  readonly bytes: Uint8Array
+}
+
+export interface ManifestReceipt {
+  readonly digest: Digest
+  /** Digest of the manifest's subject, which the client learns from `OCI-Subject`. */
+  readonly subject?: Digest
+  /** The image's global name, where the registry gives it one. */
+  readonly cid?: string
+}
+
+export interface PageOptions extends AbortOptions {
+  /** Entries at most: the query parameter `n`. */
+  readonly limit?: number | undefined
+  /** Only what sorts after it: the query parameter `last`. */
+  readonly after?: string | undefined
+}
+
+export interface Page {
+  readonly entries: readonly string[]
+  /** There is more after the last entry. */
+  readonly more: boolean
+}
+
+/**
+ * What any OCI registry does. Names and references come in as the client wrote them; everything that is wrong with a
+ * request is thrown as RegistryError with the spec's code.
+ */
+export interface Registry {
+  /** @throws BLOB_UNKNOWN, NAME_UNKNOWN, NAME_INVALID, DIGEST_INVALID */
+  blob(name: string, digest: string, options?: AbortOptions): Promise<Blob>
+
+  /** Makes a blob of another repository (`from`) one of `name`; undefined where it can't, and the client uploads instead. */
+  mount(name: string, digest: string, from: string, options?: AbortOptions): Promise<Digest | undefined>
+
+  startUpload(name: string, options?: AbortOptions): Promise<Upload>
+  /** @throws BLOB_UPLOAD_UNKNOWN */
+  upload(name: string, id: string, options?: AbortOptions): Promise<Upload>
+  /** Appends at `offset` (where the client named one; else at the end). @throws RANGE_INVALID with the upload's `Range` */
+  appendUpload(name: string, id: string, offset: number | undefined, source: AsyncIterable<Uint8Array>, options?: AbortOptions): Promise<Upload>
+  /** @throws DIGEST_INVALID */
+  finishUpload(name: string, id: string, digest: string, options?: AbortOptions): Promise<Digest>
+  cancelUpload(name: string, id: string, options?: AbortOptions): Promise<void>
+
+  /** @throws MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest>
+  /** @throws MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, TAG_INVALID */
+  putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt>
+
+  /** @throws NAME_UNKNOWN */
+  tags(name: string, options?: PageOptions): Promise<Page>
+  catalog(options?: PageOptions): Promise<Page>
+}
