@@ -62,7 +62,7 @@ export interface ImageSession {
   close(): Promise<void>
 }
 
-/** Reads blocks that are here; asks no one. */
+/** Local blocks. */
 export interface BlockReader {
   get(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   has(cid: CID, options?: AbortOptions): Promise<boolean>
@@ -80,12 +80,8 @@ export interface FileOptions extends AbortOptions {
   readonly content?: Uint8Array | undefined
 }
 
-/** What Disco needs of IPFS. */
-export interface IpfsNode {
-  start(): Promise<void>
-  stop(): Promise<void>
-  info(): Promise<NodeInfo>
-
+/** Stored objects as IPFS sees them. Needs no network. */
+export interface DagIndex {
   /**
    * The UnixFS root of a stored object under the profile `unixfs-v1-2025`; its blocks are served as long as it is there.
    *
@@ -96,11 +92,24 @@ export interface IpfsNode {
   /** Lays a tree out under the profile and stores its blocks; safe to repeat. */
   addTree(tree: Tree, options?: AbortOptions): Promise<CID>
 
+  /** Reads blocks that are here; asks no one. */
+  readonly blocks: BlockReader
+}
+
+/** The others. One process of a registry runs it. */
+export interface IpfsNetwork {
+  start(): Promise<void>
+  stop(): Promise<void>
+  info(): Promise<NodeInfo>
+
   /** Opens a session for the image whose repository is `root`. Nothing is fetched yet. */
   open(root: CID): ImageSession
+}
 
-  /** Tells the network, in the background, that this node has these DAGs; again as long as they are here, also after a restart. */
-  provide(roots: readonly CID[]): Promise<void>
-
-  readonly blocks: BlockReader
+/**
+ * Which DAGs the network shall hear of. In the store, so that any process can add one and the one with the network
+ * tells of it: in the background, again as long as the DAG is here, also after a restart.
+ */
+export interface ProvideQueue {
+  provide(roots: readonly CID[], options?: AbortOptions): Promise<void>
 }

@@ -1,0 +1,15 @@
+import type { CID } from 'multiformats/cid'
+import type { AbortOptions } from '../storage/object-store.ts'
+
+/** Blocks of one DAG from elsewhere: a gateway, bitswap, or several of them together. */
+export interface BlockSource {
+  /**
+   * A block whose bytes have been verified against its CID.
+   *
+   * @throws ContentUnavailableError when nobody gave it in time
+   * @throws VerificationError when what came does not hash to it, and nobody else had better
+   */
+  fetch(cid: CID, options?: AbortOptions): Promise<Uint8Array>
+
+  close(): Promise<void>
+}
