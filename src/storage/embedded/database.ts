@@ -1,3 +1,10 @@
+import { extname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import { StorageFailedError } from '../errors.ts'
+import type { AbortOptions } from '../object-store.ts'
+import { CLOSE, type WriteOutcome, type WriteRequest, type WriterStart } from './database-writer.ts'
+
 export type SqlValue = string | number | bigint | Uint8Array | null
 
 export interface Statement {
@@ -9,4 +16,150 @@ export interface Statement {
    */
   readonly expect?: readonly SqlValue[]
   readonly otherwise?: Error
+}
+
+export interface WriteOptions extends AbortOptions {
+  /** False for what a power loss may take: seen by everyone at once, but not waited for to reach the disk. @default true */
+  readonly durable?: boolean
+}
+
+/** How long a connection waits for another process that holds a lock, in milliseconds. */
+const BUSY_TIMEOUT = 30_000
+
+type Unnumbered = WriteRequest extends infer Request ? (Request extends unknown ? Omit<Request, 'id'> : never) : never
+
+interface Pending {
+  readonly statements: readonly Statement[]
+  readonly resolve: () => void
+  readonly reject: (reason: Error) => void
+}
+
+/**
+ * One SQLite file, in WAL mode. Reads are synchronous on the calling thread (a page of the cache, no fsync); writes go
+ * to a thread of their own, where those that wait share one commit. Any number of processes may have it open.
+ */
+export class Database {
+  readonly #reader: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #writer: Worker
+  readonly #pending = new Map<number, Pending>()
+  #next = 0
+  #failure: Error | undefined
+
+  private constructor(reader: DatabaseSync, writer: Worker) {
+    this.#reader = reader
+    this.#writer = writer
+    writer.on('message', (outcome: WriteOutcome) => this.#settle(outcome))
+    writer.on('error', (cause) => this.#fail(new StorageFailedError('the database writer failed', { cause })))
+    writer.on('exit', () => this.#fail(new StorageFailedError('the database is closed')))
+    writer.unref()
+  }
+
+  /** Opens the file and creates it where there is none. @throws StorageFailedError */
+  static async open(file: string): Promise<Database> {
+    const start: WriterStart = { file, busyTimeout: BUSY_TIMEOUT }
+    const writer = new Worker(new URL(`./database-writer${extname(import.meta.url)}`, import.meta.url), { workerData: start })
+    try {
+      await new Promise((resolve, reject) => {
+        writer.once('message', resolve)
+        writer.once('error', reject)
+      })
+      const reader = new DatabaseSync(file, { timeout: BUSY_TIMEOUT })
+      reader.exec('PRAGMA query_only = ON')
+      return new Database(reader, writer)
+    } catch (cause) {
+      await writer.terminate()
+      throw new StorageFailedError(`cannot open ${file}`, { cause })
+    }
+  }
+
+  /**
+   * Brings the tables of one room up to date: `steps` are SQL scripts, of which those that the file has not seen yet are
+   * executed, once and for all, in one transaction. Append to the list; never change a step that has been released.
+   */
+  async migrate(room: string, steps: readonly string[]): Promise<void> {
+    await this.#send({ migrate: room, steps }, [])
+  }
+
+  /** The first row, or undefined. Sees every write that any process has committed. @throws StorageFailedError */
+  get<Row extends object>(sql: string, ...params: SqlValue[]): Row | undefined {
+    return this.#read(sql, (statement) => statement.get(...params)) as Row | undefined
+  }
+
+  /** All rows: bound them with LIMIT. @throws StorageFailedError */
+  all<Row extends object>(sql: string, ...params: SqlValue[]): Row[] {
+    return this.#read(sql, (statement) => statement.all(...params)) as Row[]
+  }
+
+  /**
+   * All statements in one transaction, durable when the promise resolves. The signal keeps a write from being begun; one
+   * that is under way is waited for, so that its outcome is known.
+   *
+   * @throws Statement.otherwise of the first expectation that does not hold
+   * @throws StorageFailedError
+   */
+  async write(statements: readonly Statement[], options: WriteOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    await this.#send({ durable: options.durable ?? true, statements: statements.map(portable) }, statements)
+  }
+
+  /** Waits for the writes under way. */
+  async close(): Promise<void> {
+    if (this.#failure !== undefined) return
+    this.#writer.ref()
+    const exit = new Promise((resolve) => this.#writer.once('exit', resolve))
+    this.#writer.postMessage(CLOSE)
+    await exit
+    this.#statements.clear()
+    this.#reader.close()
+  }
+
+  #send(request: Unnumbered, statements: readonly Statement[]): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const id = this.#next++
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { statements, resolve, reject })
+      this.#writer.ref()
+      this.#writer.postMessage({ ...request, id })
+    })
+  }
+
+  #settle(outcome: WriteOutcome): void {
+    const pending = this.#pending.get(outcome.id)
+    if (pending === undefined) return
+    this.#pending.delete(outcome.id)
+    if (this.#pending.size === 0) this.#writer.unref()
+    if (outcome.unexpected !== undefined) {
+      pending.reject(pending.statements[outcome.unexpected]?.otherwise ?? new Error('an expectation of the write does not hold'))
+    } else if (outcome.error !== undefined) {
+      pending.reject(new StorageFailedError('the database could not be written', { cause: outcome.error }))
+    } else {
+      pending.resolve()
+    }
+  }
+
+  #fail(reason: Error): void {
+    this.#failure ??= reason
+    for (const pending of this.#pending.values()) pending.reject(reason)
+    this.#pending.clear()
+  }
+
+  #read<T>(sql: string, run: (statement: StatementSync) => T): T {
+    try {
+      let statement = this.#statements.get(sql)
+      if (statement === undefined) {
+        statement = this.#reader.prepare(sql)
+        this.#statements.set(sql, statement)
+      }
+      return run(statement)
+    } catch (cause) {
+      throw new StorageFailedError('the database could not be read', { cause })
+    }
+  }
+}
+
+/** Errors stay here, and bytes go over alone: a clone of a small Buffer would take the whole of its pool along. */
+function portable({ sql, params = [], expect }: Statement): Omit<Statement, 'otherwise'> {
+  const own = (value: SqlValue): SqlValue => (value instanceof Uint8Array ? new Uint8Array(value) : value)
+  return { sql, params: params.map(own), ...(expect === undefined ? {} : { expect: expect.map(own) }) }
 }
