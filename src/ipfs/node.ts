@@ -28,11 +28,11 @@ export interface WantedFile {
 export interface FileFetch {
   /**
    * Resolves when every byte is here, verified against digest and size, and durable; `upload` is then an upload of
-   * the store that only waits for its commit.
+   * the store that only waits for its commit, or undefined where the object is at its path already.
    *
    * @throws ContentUnavailableError, VerificationError
    */
-  readonly done: Promise<{ readonly upload: string }>
+  readonly done: Promise<{ readonly upload: string | undefined }>
 
   /** Streams bytes as they are verified. The last ones come only after the digest has been found right. */
   read(range: ByteRange, options?: AbortOptions): AsyncIterable<Uint8Array>
