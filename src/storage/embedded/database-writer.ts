@@ -13,7 +13,7 @@ export type WriteRequest =
   | { readonly id: number; readonly migrate: string; readonly steps: readonly string[] }
 
 /** Asks the thread to end, once everything before it is done. */
-export const CLOSE = 'close'
+export type CloseRequest = 'close'
 
 export interface WriteOutcome {
   readonly id: number
@@ -141,14 +141,14 @@ function toError(cause: unknown): Error {
 }
 
 function serve(port: MessagePort, writer: Writer): void {
-  port.on('message', (first: WriteRequest | typeof CLOSE) => {
+  port.on('message', (first: WriteRequest | CloseRequest) => {
     const waiting = [first]
     while (waiting.length < GROUP) {
-      const next = receiveMessageOnPort(port) as { message: WriteRequest | typeof CLOSE } | undefined
+      const next = receiveMessageOnPort(port) as { message: WriteRequest | CloseRequest } | undefined
       if (next === undefined) break
       waiting.push(next.message)
     }
-    const requests = waiting.filter((request) => request !== CLOSE)
+    const requests = waiting.filter((request) => request !== 'close')
     if (requests.length > 0) for (const outcome of writer.commit(requests)) port.postMessage(outcome)
     if (requests.length < waiting.length) {
       writer.close()

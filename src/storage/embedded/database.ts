@@ -3,7 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
-import { CLOSE, type WriteOutcome, type WriteRequest, type WriterStart } from './database-writer.ts'
+import type { CloseRequest, WriteOutcome, WriteRequest, WriterStart } from './database-writer.ts'
 
 export type SqlValue = string | number | bigint | Uint8Array | null
 
@@ -108,7 +108,7 @@ export class Database {
     if (this.#failure !== undefined) return
     this.#writer.ref()
     const exit = new Promise((resolve) => this.#writer.once('exit', resolve))
-    this.#writer.postMessage(CLOSE)
+    this.#writer.postMessage('close' satisfies CloseRequest)
     await exit
     this.#statements.clear()
     this.#reader.close()
