@@ -18,8 +18,8 @@ export interface WantedFile {
   readonly cid: CID
   /** The bytes must have this digest … */
   readonly digest: Digest
-  /** … and this size, in bytes. */
-  readonly size: number
+  /** … and this size, in bytes; of an image's first manifest only the digest is known beforehand, and what is too much. */
+  readonly size: number | { readonly atMost: number }
   /** Where the object goes once the image is committed. */
   readonly path: string
 }
