@@ -58,7 +58,7 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
       this.uploads.drop(id)
     }
     for (const change of changes) {
-      if ('put' in change) this.#objects.set(change.put, { data: change.data.slice(), modifiedAt })
+      if ('put' in change) this.#objects.set(change.put, { data: new Uint8Array(change.data), modifiedAt })
       else this.#delete(change.delete)
     }
   }
