@@ -1,0 +1,84 @@
+import { isRepositoryName } from '../oci/reference.ts'
+import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { REPOSITORIES } from './paths.ts'
+import type { Page, PageOptions } from './registry.ts'
+import type { Repositories } from './repositories.ts'
+import { pageSize } from './tags.ts'
+
+/** A directory whose repositories are still to come in the order. */
+interface Subtree {
+  readonly segment: string
+  /** Only names below it that sort after this one. */
+  readonly after?: string | undefined
+}
+
+/** All repositories, sorted by the bytes of their names. A page costs the directories that it passes. */
+export class Catalog {
+  readonly #store: ObjectStore
+  readonly #repositories: Repositories
+
+  constructor(store: ObjectStore, repositories: Repositories) {
+    this.#store = store
+    this.#repositories = repositories
+  }
+
+  async list({ limit, after, signal }: PageOptions = {}): Promise<Page> {
+    const size = pageSize(limit)
+    const entries: string[] = []
+    if (size === 0) return { entries, more: false }
+    for await (const name of this.#walk('', after, { signal })) {
+      if (entries.length === size) return { entries, more: true }
+      entries.push(name)
+    }
+    return { entries, more: false }
+  }
+
+  /**
+   * `a/b` sorts after `a-b` and before `a0`, so what is below `a` waits until the siblings that sort before `a/` are
+   * through. Each of these begins with `a`, so what waits is never more than a name is long.
+   */
+  async *#walk(prefix: string, after: string | undefined, options: AbortOptions): AsyncGenerator<string> {
+    const waiting: Subtree[] = after === undefined ? [] : passed(after)
+    for await (const segment of this.#segments(prefix, waiting.at(-1)?.segment, options)) {
+      yield* this.#below(prefix, waiting, segment, options)
+      const name = prefix + segment
+      if (!isRepositoryName(name)) continue
+      if (await this.#repositories.exists(name, options)) yield name
+      waiting.push({ segment })
+    }
+    yield* this.#below(prefix, waiting, undefined, options)
+  }
+
+  async *#below(prefix: string, waiting: Subtree[], until: string | undefined, options: AbortOptions): AsyncGenerator<string> {
+    for (;;) {
+      const next = waiting.at(-1)
+      if (next === undefined || (until !== undefined && `${next.segment}/` > until)) return
+      waiting.pop()
+      yield* this.#walk(`${prefix}${next.segment}/`, next.after, options)
+    }
+  }
+
+  async *#segments(prefix: string, after: string | undefined, options: AbortOptions): AsyncGenerator<string> {
+    const directory = `${REPOSITORIES}/${prefix}`.slice(0, -1)
+    const limit = 1000
+    let last = after
+    for (;;) {
+      const names = await this.#store.list(directory, { after: last, limit, signal: options.signal })
+      yield* names
+      if (names.length < limit) return
+      last = names.at(-1)
+    }
+  }
+}
+
+/** The subtrees that a page before, which ended with `last`, has passed by but not finished. */
+function passed(last: string): Subtree[] {
+  const slash = last.indexOf('/')
+  const first = slash === -1 ? last : last.slice(0, slash)
+  const subtrees: Subtree[] = []
+  for (let length = 1; length < first.length; length++) {
+    const segment = first.slice(0, length)
+    if (isRepositoryName(segment) && `${segment}/` > last) subtrees.push({ segment })
+  }
+  return [...subtrees, { segment: first, after: slash === -1 ? undefined : last.slice(slash + 1) }]
+}

@@ -1,0 +1,108 @@
+import type { Digest } from '../oci/digest.ts'
+import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { Blobs } from './blobs.ts'
+import { Catalog } from './catalog.ts'
+import { ManifestCache } from './manifest-cache.ts'
+import { Manifests } from './manifests.ts'
+import { ManifestPreparer, type PreparedManifest, type PrepareOptions } from './prepare-manifest.ts'
+import type { Blob, ManifestReceipt, Page, PageOptions, PutManifest, Registry, StoredManifest, Upload } from './registry.ts'
+import { Repositories } from './repositories.ts'
+import { Tags } from './tags.ts'
+import { Uploads } from './uploads.ts'
+
+export interface RegistryCoreOptions {
+  /** Bytes of manifests kept in memory. @default 16 MiB */
+  readonly manifestCache?: number | undefined
+}
+
+const MANIFEST_CACHE = 16 * 1024 * 1024
+
+/** A registry by the distribution-spec over an ObjectStore and nothing else. */
+export class RegistryCore implements Registry {
+  readonly #store: ObjectStore
+  readonly #repositories: Repositories
+  readonly #blobs: Blobs
+  readonly #uploads: Uploads
+  readonly #manifests: Manifests
+  readonly #preparer: ManifestPreparer
+  readonly #tags: Tags
+  readonly #catalog: Catalog
+
+  constructor(store: ObjectStore, options: RegistryCoreOptions = {}) {
+    this.#store = store
+    this.#repositories = new Repositories(store)
+    this.#blobs = new Blobs(store, this.#repositories)
+    this.#uploads = new Uploads(store)
+    this.#manifests = new Manifests(store, this.#repositories, new ManifestCache(options.manifestCache ?? MANIFEST_CACHE))
+    this.#preparer = new ManifestPreparer(store, this.#manifests)
+    this.#tags = new Tags(store, this.#repositories)
+    this.#catalog = new Catalog(store, this.#repositories)
+  }
+
+  blob(name: string, digest: string, options?: AbortOptions): Promise<Blob> {
+    return this.#blobs.get(name, digest, options)
+  }
+
+  mount(name: string, digest: string, from: string, options?: AbortOptions): Promise<Digest | undefined> {
+    return this.#blobs.mount(name, digest, from, options)
+  }
+
+  startUpload(name: string, options?: AbortOptions): Promise<Upload> {
+    return this.#uploads.start(name, options)
+  }
+
+  upload(name: string, id: string, options?: AbortOptions): Promise<Upload> {
+    return this.#uploads.get(name, id, options)
+  }
+
+  appendUpload(
+    name: string,
+    id: string,
+    offset: number | undefined,
+    source: AsyncIterable<Uint8Array>,
+    options?: AbortOptions,
+  ): Promise<Upload> {
+    return this.#uploads.append(name, id, offset, source, options)
+  }
+
+  finishUpload(name: string, id: string, digest: string, options?: AbortOptions): Promise<Digest> {
+    return this.#uploads.finish(name, id, digest, options)
+  }
+
+  cancelUpload(name: string, id: string, options?: AbortOptions): Promise<void> {
+    return this.#uploads.cancel(name, id, options)
+  }
+
+  /** Drops uploads untouched for `age` milliseconds; tells how many. */
+  purgeUploads(age: number, options?: AbortOptions): Promise<number> {
+    return this.#uploads.purge(Date.now() - age, options)
+  }
+
+  manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
+    return this.#manifests.get(name, reference, options)
+  }
+
+  /** Validates a manifest and works out what storing it changes, for the caller to commit, alone or with changes of its own. */
+  prepareManifest(name: string, put: PutManifest, options?: PrepareOptions): Promise<PreparedManifest> {
+    return this.#preparer.prepare(name, put, options)
+  }
+
+  async putManifest(name: string, put: PutManifest, options?: PrepareOptions): Promise<ManifestReceipt> {
+    const { changes, receipt } = await this.prepareManifest(name, put, options)
+    await this.#store.commit({ changes }, options)
+    return receipt
+  }
+
+  /** Whether a manifest or a tag is in the repository. */
+  exists(name: string, options?: AbortOptions): Promise<boolean> {
+    return this.#repositories.exists(name, options)
+  }
+
+  tags(name: string, options?: PageOptions): Promise<Page> {
+    return this.#tags.list(name, options)
+  }
+
+  catalog(options?: PageOptions): Promise<Page> {
+    return this.#catalog.list(options)
+  }
+}

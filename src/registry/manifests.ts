@@ -1,0 +1,57 @@
+import type { Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { parseManifest } from '../oci/manifest.ts'
+import { isTag } from '../oci/reference.ts'
+import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { readLink } from './links.ts'
+import type { ManifestCache } from './manifest-cache.ts'
+import { checkDigest, checkName } from './names.ts'
+import { blobData, inRepository, within } from './paths.ts'
+import type { StoredManifest } from './registry.ts'
+import type { Repositories } from './repositories.ts'
+
+/** Reads manifests: by tag, or by digest where the repository has it as a revision. */
+export class Manifests {
+  readonly #store: ObjectStore
+  readonly #repositories: Repositories
+  readonly #cache: ManifestCache
+
+  constructor(store: ObjectStore, repositories: Repositories, cache: ManifestCache) {
+    this.#store = store
+    this.#repositories = repositories
+    this.#cache = cache
+  }
+
+  async get(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
+    checkName(name)
+    const digest = await readLink(this.#store, linkPath(name, reference), options)
+    const manifest = digest === undefined ? undefined : await this.load(digest, options)
+    if (manifest === undefined) {
+      await this.#repositories.require(name, options)
+      throw unknown(reference)
+    }
+    return manifest
+  }
+
+  /** A manifest by its digest, whichever repository it is in. */
+  async load(digest: Digest, options?: AbortOptions): Promise<StoredManifest | undefined> {
+    const cached = this.#cache.get(digest)
+    if (cached !== undefined) return cached
+    const bytes = await this.#store.get(blobData(digest), options)
+    if (bytes === undefined) return undefined
+    const manifest = { digest, mediaType: parseManifest(bytes).mediaType, bytes }
+    this.#cache.add(manifest)
+    return manifest
+  }
+}
+
+function linkPath(name: string, reference: string): string {
+  if (reference.includes(':')) return inRepository(name, within.revision(checkDigest(reference)))
+  // What cannot be a tag is not there: distribution-spec §Pulling manifests has 404 for it, not 400.
+  if (!isTag(reference)) throw unknown(reference)
+  return inRepository(name, within.tagCurrent(reference))
+}
+
+function unknown(reference: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', undefined, { detail: { reference } })
+}
