@@ -1,0 +1,43 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+/** Bytes of a block; layers are whole blocks. */
+export const BLOCK: number = 1024 * 1024
+/** Docker sends what Go's `io.Copy` hands on: pieces of 32 KiB, each an HTTP chunk. */
+const PIECE = 32 * 1024
+
+const HEAD = Buffer.from(`${PIECE.toString(16)}\r\n`)
+const TAIL = Buffer.from('\r\n')
+const noise = randomBytes(BLOCK)
+
+/** An incompressible layer that no run has seen before: one block of noise over and over, each with its own first bytes. */
+export interface Layer {
+  readonly seed: bigint
+  /** Bytes. */
+  readonly size: number
+  readonly digest: string
+}
+
+/** Hashes the whole layer: do it before the clock starts. */
+export function createLayer(size: number): Layer {
+  if (size % BLOCK !== 0) throw new Error(`${size} is not a multiple of ${BLOCK}`)
+  const seed = randomBytes(8).readBigUInt64LE()
+  const hash = createHash('sha256')
+  const block = Buffer.from(noise)
+  for (let index = 0; index < size / BLOCK; index++) hash.update(stamp(block, 0, seed, index))
+  return { seed, size, digest: `sha256:${hash.digest('hex')}` }
+}
+
+/** The layer in HTTP's chunked coding. The one buffer is used again and again: take the next when the last is written. */
+export function* chunked({ seed, size }: Layer): Generator<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < BLOCK; at += PIECE) pieces.push(HEAD, noise.subarray(at, at + PIECE), TAIL)
+  const framed = Buffer.concat(pieces)
+  for (let index = 0; index < size / BLOCK; index++) yield stamp(framed, HEAD.length, seed, index)
+  yield Buffer.from('0\r\n\r\n')
+}
+
+function stamp(buffer: Buffer, offset: number, seed: bigint, index: number): Buffer {
+  buffer.writeBigUInt64LE(seed, offset)
+  buffer.writeBigUInt64LE(BigInt(index), offset + 8)
+  return buffer
+}

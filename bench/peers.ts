@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { freePort, startServer, type Server } from './server.ts'
+
+export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2'
+
+/** One of the registries that are measured. */
+export interface Peer {
+  readonly id: PeerId
+  readonly title: string
+  /** Where it comes from, for whoever lacks it. */
+  readonly install: string
+  /** Gives every image a name by CID. */
+  readonly global: boolean
+  version(): Promise<string>
+  /** Starts it in an empty directory; `extra` are arguments of Disco's own. */
+  start(directory: string, extra?: readonly string[]): Promise<Server>
+}
+
+const DISCO = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+const GOBIN = process.env['GOBIN'] ?? join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin')
+const PATH = { PATH: [process.env['PATH'], '/usr/local/go/bin', GOBIN].join(delimiter) }
+const run = promisify(execFile)
+
+export const PEERS: readonly Peer[] = [
+  distribution('docker-registry', 'docker-registry', 'docker-registry', 'apt-get install docker-registry'),
+  distribution('distribution', 'Distribution', 'registry', 'go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2'),
+  disco('disco', 'Disco', []),
+  disco('disco-2', 'Disco, 2 processes', ['--processes', '2']),
+]
+
+function disco(id: PeerId, title: string, options: readonly string[]): Peer {
+  return {
+    id,
+    title,
+    install: 'it is this repository',
+    global: true,
+    version: async () => (await run('git', ['-C', fileURLToPath(new URL('.', import.meta.url)), 'rev-parse', '--short', 'HEAD'])).stdout.trim(),
+    async start(directory, extra = []) {
+      const port = await freePort()
+      const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', ...options, ...extra]
+      return await startServer(port, directory, { file: process.execPath, args: [DISCO, ...args] })
+    },
+  }
+}
+
+/** Both generations of Distribution, without a log of requests, with the cache that its sample configuration has. */
+function distribution(id: PeerId, title: string, file: string, install: string): Peer {
+  return {
+    id,
+    title,
+    install,
+    global: false,
+    version: async () => / v?(\d[\d.]*)/.exec((await run(file, ['--version'], { env: { ...process.env, ...PATH } })).stdout)?.[1] ?? '',
+    async start(directory) {
+      const port = await freePort()
+      const data = join(directory, 'data')
+      const config = join(directory, 'config.yml')
+      await mkdir(data)
+      await writeFile(config, [
+        'version: 0.1',
+        'log: { level: error, accesslog: { disabled: true } }',
+        `storage: { filesystem: { rootdirectory: ${JSON.stringify(data)} }, cache: { blobdescriptor: inmemory } }`,
+        `http: { addr: "127.0.0.1:${port}" }`,
+        '',
+      ].join('\n'))
+      // Distribution v3 else looks for a collector of traces.
+      const env = { ...PATH, OTEL_TRACES_EXPORTER: 'none' }
+      return await startServer(port, data, { file, args: ['serve', config], env })
+    },
+  }
+}
