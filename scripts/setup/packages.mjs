@@ -1,0 +1,40 @@
+import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { npm } from './npm.mjs'
+import { ROOT } from './root.mjs'
+
+/** Brings `node_modules` to what the lock file says: `production` for running, `development` for testing too. */
+export function installPackages(kind) {
+  const locked = packagesIn(join(ROOT, 'package-lock.json'))
+  // npm writes it last, so an installation that was cut short has none
+  const installed = packagesIn(join(ROOT, 'node_modules', '.package-lock.json'))
+  if (isComplete(locked, installed, kind)) return
+
+  const development = kind === 'development' || Object.values(installed).some(({ dev }) => dev)
+  console.error('disco: installing packages …')
+  npm(['ci', ...(development ? [] : ['--omit=dev'])], ROOT)
+  if (!development) prune(join(ROOT, 'node_modules'))
+}
+
+function packagesIn(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).packages
+  } catch (error) {
+    if (error.code === 'ENOENT' || error instanceof SyntaxError) return {}
+    throw error
+  }
+}
+
+function isComplete(locked, installed, kind) {
+  return Object.entries(locked).every(([path, wanted]) => {
+    const needed = path !== '' && !wanted.optional && !wanted.peer && !(wanted.dev && kind === 'production')
+    return !needed || installed[path]?.version === wanted.version
+  })
+}
+
+/** Source maps and browser bundles are half of what the packages weigh, and nothing reads them here. */
+function prune(directory) {
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && /\.(map|min\.js)$/.test(entry.name)) rmSync(join(entry.parentPath ?? entry.path, entry.name))
+  }
+}

@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { ROOT } from './root.mjs'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** Reads, writes, syncs and hashing of many requests wait for threads; the default is 4. */
+const THREADS = '16'
+
+/**
+ * Runs one of our programs and resolves with its exit code. Signals are passed on. The channel between the two closes
+ * when this process dies, whatever it dies of, and tells the program to stop.
+ */
+export function run(node, [program, ...args]) {
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(ROOT, program), ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { UV_THREADPOOL_SIZE: THREADS, ...process.env },
+  })
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
+  const watch = stopWithNpm(child)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      clearInterval(watch)
+      if (child.connected) child.disconnect()
+      resolve(code ?? 128 + constants.signals[signal])
+    })
+  })
+}
+
+/** npm killed by force passes no signal on: its shell stays, or this process gets another parent. */
+function stopWithNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid !== parent) child.kill('SIGTERM')
+  }, 1_000)
+  return watch.unref()
+}
