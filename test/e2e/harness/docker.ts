@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TOOL_PATH, attempt, run, type CommandOptions, type CommandResult } from './command.ts'
+
+/** A real Docker daemon with its own storage: what one has pulled, another has not. */
+export interface Docker {
+  docker(...args: readonly string[]): Promise<string>
+  tryDocker(...args: readonly string[]): Promise<CommandResult>
+  stop(): Promise<void>
+}
+
+const READY_MS = 60_000
+
+/** Starts a daemon without any network of its own; registries on loopback need no TLS. */
+export async function startDocker(): Promise<Docker> {
+  // Not below the suite's directory: a socket's path may have 107 characters at most.
+  const dir = await mkdtemp('/tmp/disco-docker-')
+  const socket = `unix://${dir}/s`
+  await mkdir(join(dir, 'client'))
+  await writeFile(join(dir, 'daemon.json'), '{}')
+  const child = spawn(
+    'dockerd',
+    [
+      ...['--config-file', join(dir, 'daemon.json'), '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')],
+      ...['--pidfile', join(dir, 'pid'), '-H', socket, '--bridge=none', '--iptables=false', '--ip6tables=false'],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: TOOL_PATH } },
+  )
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (log += text))
+  const closed = once(child, 'close')
+  const options: CommandOptions = { env: { DOCKER_HOST: socket, DOCKER_CONFIG: join(dir, 'client') }, timeout: 300_000 }
+  const daemon: Docker = {
+    docker: (...args) => run('docker', args, options),
+    tryDocker: (...args) => attempt('docker', args, options),
+    stop: async () => {
+      child.kill('SIGTERM')
+      await closed
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+  const deadline = Date.now() + READY_MS
+  while ((await daemon.tryDocker('version')).code !== 0) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await daemon.stop()
+      throw new Error(`dockerd did not start:\n${log.slice(-3000)}`)
+    }
+    await sleep(200)
+  }
+  return daemon
+}

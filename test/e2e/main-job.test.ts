@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { dockerPush, layoutPushes } from './harness/clients.ts'
+import { run } from './harness/command.ts'
+import { disco, type DiscoServer } from './harness/disco.ts'
+import type { Docker } from './harness/docker.ts'
+import { debianImage, digestInLayout } from './harness/images.ts'
+import { CID_HEADER, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
+import { Scene } from './harness/scene.ts'
+import { assertGlobal, cidByTags } from './harness/verify.ts'
+
+/** Everything about every file of an image but what Docker itself mounts over it. */
+const LIST_TREE = [
+  'cd /',
+  'find . -xdev ! -path "./proc*" ! -path "./sys*" ! -path "./dev*" -printf "%p %y %m %U:%G %l %T@\\n" | sort',
+  'find . -xdev -type f ! -path ./etc/hosts ! -path ./etc/hostname ! -path ./etc/resolv.conf -print0 | sort -z | xargs -0 sha256sum',
+].join('; ')
+
+interface PushedImage {
+  readonly digest: string
+  readonly cid: string
+  /** What lists it in a daemon that got it without Disco. */
+  readonly tree: string
+}
+
+describe('a real image, pushed to one Disco and pulled by CID from another', { timeout: 900_000 }, () => {
+  let scene: Scene
+  let origin: Docker
+  let destination: Docker
+  let first: DiscoServer
+  let layout: string
+  const pushed = new Map<string, PushedImage>()
+
+  before(async () => {
+    layout = await debianImage()
+    scene = await Scene.begin()
+    first = await scene.disco('first')
+    origin = await scene.docker()
+    destination = await scene.docker()
+    await scene.load(origin, layout, 'debian', `${first.host}/from/docker:latest`)
+  })
+
+  after(() => scene.end())
+
+  async function treeIn(docker: Docker, image: string): Promise<string> {
+    return docker.docker('run', '--rm', '--network', 'none', image, 'sh', '-c', LIST_TREE)
+  }
+
+  /** Every way to learn an image's CID, which must all tell the same one. */
+  async function learnCid(digest: string, name: string): Promise<string> {
+    const client = new RegistryClient(first.url)
+    const cid = await cidByTags(client, digest)
+    assert.match(cid, /^bafybei[a-z2-7]{52}$/)
+    assert.equal(await cidByHeader(client, digest), cid, 'header of the answer to a push')
+    assert.equal(await disco(['cid', digest], first.data), cid, 'disco cid <digest>')
+    const images = JSON.parse(await disco(['images', '--json'], first.data)) as { cid: string; digest: string }[]
+    assert.deepEqual(images.filter((image) => image.digest === digest).map((image) => image.cid), [cid], `disco images, ${name}`)
+    return cid
+  }
+
+  /** Pushes the image again without a byte of its blobs: they are mounted from its digest repository. */
+  async function cidByHeader(client: RegistryClient, digest: string): Promise<string | null> {
+    const manifest = await client.manifest(hexOf(digest), digest)
+    const { config, layers, mediaType } = JSON.parse(manifest.bytes.toString())
+    for (const blob of [config, ...layers]) {
+      const query = new URLSearchParams({ mount: blob.digest, from: hexOf(digest) })
+      expectStatus(await client.request('POST', `/v2/again/blobs/uploads/?${query}`), 201)
+    }
+    const answer = await client.putManifest('again', 'latest', Uint8Array.from(manifest.bytes), mediaType)
+    return expectStatus(answer, 201).headers.get(CID_HEADER)
+  }
+
+  it('docker push', async () => {
+    const tree = await treeIn(origin, `${first.host}/from/docker:latest`)
+    const digest = await dockerPush(origin, `${first.host}/from/docker:latest`)
+    pushed.set('docker', { digest, cid: await learnCid(digest, 'docker'), tree })
+  })
+
+  it('skopeo copy', async () => {
+    await layoutPushes.skopeo(layout, 'debian', first.host, 'from/skopeo:latest')
+    const digest = await digestInLayout(layout, 'debian')
+    const { tree } = pushed.get('docker') ?? assert.fail('docker push failed')
+    pushed.set('skopeo', { digest, cid: await learnCid(digest, 'skopeo'), tree })
+  })
+
+  for (const way of ['gateway', 'bitswap'] as const) {
+    for (const client of ['docker', 'skopeo'] as const) {
+      it(`what ${client} pushed comes by ${way}, runs, and is the same byte for byte`, async () => {
+        const { digest, cid, tree } = pushed.get(client) ?? assert.fail(`${client} push failed`)
+        const peer = way === 'gateway' ? first.url : first.multiaddr()
+        const second = await scene.disco(`${way}-${client}`, { peers: [peer] })
+        const image = `${second.host}/${cid}`
+        await destination.docker('pull', '-q', image)
+        assert.equal(await destination.docker('run', '--rm', '--network', 'none', image), 'made from packages')
+        assert.ok((await treeIn(destination, image)) === tree, 'the file trees are equal')
+        assert.match(await destination.docker('inspect', '--format', '{{.RepoDigests}}', image), new RegExp(digest))
+        await destination.docker('rmi', image)
+
+        await assertGlobal(new RegistryClient(second.url), digest, cid)
+        if (client === 'skopeo') await assertEqualToLayout(image)
+        await second.stop()
+        await rm(second.data, { recursive: true })
+      })
+    }
+  }
+
+  async function assertEqualToLayout(image: string): Promise<void> {
+    const copy = join(scene.directory, 'copy')
+    await run('skopeo', ['copy', '-q', '--src-tls-verify=false', `docker://${image}`, `dir:${copy}`])
+    const manifest = await readFile(join(copy, 'manifest.json'))
+    assert.equal(digestOf(manifest), await digestInLayout(layout, 'debian'))
+    const { config, layers } = JSON.parse(manifest.toString()) as { config: { digest: string }; layers: { digest: string }[] }
+    for (const { digest } of [config, ...layers]) {
+      const [got, original] = await Promise.all([
+        readFile(join(copy, hexOf(digest))),
+        readFile(join(layout, 'blobs/sha256', hexOf(digest))),
+      ])
+      assert.ok(got.equals(original), `${digest} is equal byte for byte`)
+    }
+    await rm(copy, { recursive: true })
+  }
+})

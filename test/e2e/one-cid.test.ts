@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { dockerPush, layoutPushes, registryCopies } from './harness/clients.ts'
+import { run } from './harness/command.ts'
+import type { DiscoServer } from './harness/disco.ts'
+import { smallImage } from './harness/images.ts'
+import { CID_HEADER, OCI_MANIFEST, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
+import { Scene } from './harness/scene.ts'
+import { assertGlobal, cidByTags } from './harness/verify.ts'
+
+const MIB = 1 << 20
+const LAYERS = [3000, 5 * MIB + 17, MIB]
+
+describe('one image, one CID', { timeout: 300_000 }, () => {
+  let scene: Scene
+  let here: DiscoServer
+  let there: DiscoServer
+
+  before(async () => {
+    scene = await Scene.begin()
+    here = await scene.disco('here')
+    there = await scene.disco('there')
+  })
+
+  after(() => scene.end())
+
+  /** The image's CID on both servers, whole on both. */
+  async function sharedCid(digest: string): Promise<string> {
+    const cids = []
+    for (const { url } of [here, there]) {
+      const client = new RegistryClient(url)
+      const cid = await cidByTags(client, digest)
+      await assertGlobal(client, digest, cid)
+      assert.equal((await client.tags(hexOf(digest)))?.filter((tag) => tag.startsWith('bafy')).length, 1)
+      cids.push(cid)
+    }
+    assert.equal(cids[0], cids[1])
+    return cids[0] ?? assert.fail()
+  }
+
+  for (const [kind, architectures] of [['an image', ['amd64']], ['an index', ['amd64', 'arm64']]] as const) {
+    for (const [first, push] of Object.entries(layoutPushes)) {
+      for (const [second, copy] of Object.entries(registryCopies)) {
+        it(`${kind}: ${first} here, ${second} there`, async () => {
+          const layout = join(scene.directory, `${architectures.length}-${first}-${second}`)
+          const digest = await smallImage(layout, { seed: layout, architectures, layers: LAYERS })
+          await push(layout, 'small', here.host, `one/${first}:latest`)
+          await copy(`${here.host}/${hexOf(digest)}:latest`, `${there.host}/two/${second}:v1`)
+          await sharedCid(digest)
+        })
+      }
+    }
+  }
+
+  it('docker to both, crane and regctl on top', async () => {
+    const docker = await scene.docker()
+    const layout = join(scene.directory, 'docker')
+    await smallImage(layout, { seed: 'docker', layers: LAYERS })
+    const digests = []
+    for (const { host } of [here, there]) {
+      await scene.load(docker, layout, 'small', `${host}/by/docker:latest`)
+      digests.push(await dockerPush(docker, `${host}/by/docker:latest`))
+    }
+    assert.equal(digests[0], digests[1])
+    const cid = await sharedCid(digests[0] ?? assert.fail())
+    await registryCopies.crane(`${here.host}/${cid}:latest`, `${there.host}/again/crane:latest`)
+    await registryCopies.regctl(`${there.host}/${cid}:latest`, `${here.host}/again/regctl:other`)
+    assert.equal(await sharedCid(digests[0] ?? assert.fail()), cid)
+  })
+
+  it('crane push of a layout', async () => {
+    const layout = join(scene.directory, 'crane')
+    const digest = await smallImage(layout, { seed: 'crane', layers: LAYERS })
+    await run('crane', ['push', layout, `${here.host}/crane/push:latest`])
+    await layoutPushes.oras(layout, 'small', there.host, 'oras/push:latest')
+    await sharedCid(digest)
+  })
+
+  it('monolithic, in a single POST, in chunks of any size: told in the answer of each push', async () => {
+    const layout = join(scene.directory, 'pieces')
+    const digest = await smallImage(layout, { seed: 'pieces', layers: LAYERS })
+    const bytesOf = async (of: string) => Uint8Array.from(await readFile(join(layout, 'blobs/sha256', hexOf(of))))
+    const manifest = await bytesOf(digest)
+    const { config, layers } = JSON.parse(Buffer.from(manifest).toString()) as Record<'config', { digest: string }> & { layers: { digest: string }[] }
+    const told = new Set<string | null>()
+    const client = new RegistryClient(here.url)
+    for (const size of [undefined, 0, 777_777, MIB, 3 * MIB]) {
+      const name = `pieces/of-${size ?? 'all'}`
+      for (const blob of [config, ...layers]) await upload(client, name, await bytesOf(blob.digest), size)
+      told.add(expectStatus(await client.putManifest(name, 'latest', manifest, OCI_MANIFEST), 201).headers.get(CID_HEADER))
+    }
+    await layoutPushes.regctl(layout, 'small', there.host, 'pieces/there:latest')
+    assert.deepEqual([...told], [await sharedCid(digest)])
+  })
+
+  /** By PATCHes of `size` bytes; all at once in a PUT where it is 0, in the POST where it is undefined. */
+  async function upload(client: RegistryClient, name: string, bytes: Uint8Array<ArrayBuffer>, size?: number): Promise<void> {
+    const digest = digestOf(bytes)
+    if (size === undefined) {
+      const headers = { 'content-type': 'application/octet-stream' }
+      const path = `/v2/${name}/blobs/uploads/?digest=${digest}`
+      expectStatus(await client.request('POST', path, { body: bytes, headers }), 201)
+      return
+    }
+    let state = await client.startUpload(name)
+    if (size === 0) return client.finishUpload(state, digest, bytes)
+    while (state.size < bytes.length) state = await client.patchUpload(state, bytes.subarray(state.size, state.size + size))
+    await client.finishUpload(state, digest)
+  }
+})
