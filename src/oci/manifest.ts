@@ -2,6 +2,9 @@ import { formatDigest, parseDigest, type Digest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essence } from './media-type.ts'
 
+/** RFC 6838 §4.2, of the one top-level type that manifests have. */
+const APPLICATION_TYPE = /^application\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
+
 /** A descriptor as image-spec/descriptor.md defines it, read strictly. */
 export interface Descriptor {
   readonly mediaType: string
@@ -70,11 +73,17 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
 /** image-spec: `mediaType` SHOULD be set; where it is not, the shape tells an image from an index. */
 function mediaTypeOf(json: Record<string, unknown>): string {
   const named = json['mediaType']
-  if (typeof named === 'string' && named !== '') return essence(named)
+  if (typeof named === 'string' && named !== '') return checked(essence(named))
   if (named !== undefined && typeof named !== 'string') throw invalid('mediaType: not a string')
   if (Array.isArray(json['manifests'])) return OCI_IMAGE_INDEX
   if (isObject(json['config']) && Array.isArray(json['layers'])) return OCI_IMAGE_MANIFEST
   throw invalid('neither an image manifest nor an index')
+}
+
+/** The type becomes the answer's `Content-Type`: nothing that a browser would run, nothing that no header can hold. */
+function checked(mediaType: string): string {
+  if (!APPLICATION_TYPE.test(mediaType)) throw invalid('mediaType: not an application/… media type')
+  return mediaType
 }
 
 function descriptors(value: unknown, place: string): Descriptor[] {

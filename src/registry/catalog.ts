@@ -39,7 +39,7 @@ export class Catalog {
    */
   async *#walk(prefix: string, after: string | undefined, options: AbortOptions): AsyncGenerator<string> {
     const waiting: Subtree[] = after === undefined ? [] : passed(after)
-    for await (const segment of this.#segments(prefix, waiting.at(-1)?.segment, options)) {
+    for await (const segment of this.#segments(prefix, after?.split('/', 1)[0], options)) {
       yield* this.#below(prefix, waiting, segment, options)
       const name = prefix + segment
       if (!isRepositoryName(name)) continue
@@ -80,5 +80,6 @@ function passed(last: string): Subtree[] {
     const segment = first.slice(0, length)
     if (isRepositoryName(segment) && `${segment}/` > last) subtrees.push({ segment })
   }
-  return [...subtrees, { segment: first, after: slash === -1 ? undefined : last.slice(slash + 1) }]
+  if (isRepositoryName(first)) subtrees.push({ segment: first, after: slash === -1 ? undefined : last.slice(slash + 1) })
+  return subtrees
 }

@@ -12,7 +12,7 @@ import type { Digest } from '../oci/digest.ts'
  *         _manifests/tags/<tag>/current/link
  *         _manifests/tags/<tag>/index/<algorithm>/<hex>/link
  *     disco/                                                      ours, not in any repository
- *       recent/<expiry in hours since the epoch>/…                see global/recent.ts
+ *       recent/<half days since the epoch>/<name>/…               what names had before they went, see global/recent.ts
  *
  * A link holds `<algorithm>:<hex>` and no newline.
  */

@@ -1,0 +1,34 @@
+import { formatDigest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { parseRange } from '../oci/range.ts'
+import type { Answer } from './answer.ts'
+import { matches } from './conditional.ts'
+import type { Exchange } from './exchange.ts'
+
+/** What a digest names never changes. Answers to requests with `Authorization` stay out of shared caches (RFC 9111 §3.5). */
+export const IMMUTABLE = 'max-age=31536000, immutable'
+
+/** end-2: GET and HEAD of a blob. */
+export async function getBlob({ registry, name, reference, headers, signal }: Exchange): Promise<Answer> {
+  const blob = await registry.blob(name, reference, { signal })
+  const digest = formatDigest(blob.digest)
+  const etag = `"${digest}"`
+  const common = { 'Docker-Content-Digest': digest, ETag: etag, 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes' }
+  if (matches(headers['if-none-match'], etag)) return { status: 304, headers: common }
+  const typed = { ...common, 'Content-Type': 'application/octet-stream' }
+  // RFC 9110 §13.1.5: If-Range that does not match means the whole.
+  const applies = headers['if-range'] === undefined || headers['if-range'] === etag
+  const range = applies ? parseRange(headers.range, blob.size) : 'whole'
+  if (range === 'unsatisfiable') {
+    throw new RegistryError('RANGE_INVALID', undefined, { headers: { 'Content-Range': `bytes */${blob.size}` } })
+  }
+  if (range === 'whole') {
+    return { status: 200, headers: typed, body: { length: blob.size, read: () => blob.read({ signal }) } }
+  }
+  const { start, length } = range
+  return {
+    status: 206,
+    headers: { ...typed, 'Content-Range': `bytes ${start}-${start + length - 1}/${blob.size}` },
+    body: { length, read: () => blob.read({ start, length, signal }) },
+  }
+}

@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
+const DRAIN_BYTES = 64 * 1024 * 1024
+const DRAIN_TIME = 10_000
+
+/** The body of a request; a client that waits for `100 Continue` gets it when the first byte is asked for. */
+export class RequestBody implements AsyncIterable<Uint8Array> {
+  /** Bytes that the client announced; undefined where it sends chunks until it is through. */
+  readonly length: number | undefined
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  #awaited: boolean
+
+  /** @param awaited the client sends nothing before it has been told to continue */
+  constructor(request: IncomingMessage, response: ServerResponse, awaited: boolean) {
+    const { headers } = request
+    this.length = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
+    this.#request = request
+    this.#response = response
+    this.#awaited = awaited
+  }
+
+  /** @throws Error when the connection ends before the body does */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    if (this.#awaited) this.#response.writeContinue()
+    this.#awaited = false
+    yield* this.#request.iterator({ destroyOnReturn: false })
+  }
+
+  /**
+   * The answer is ready and the body has not been read. To close now would reset the connection, over which the client
+   * may lose the answer; so what still comes is dropped, up to a bound.
+   */
+  discard(): void {
+    if (this.length === 0 || this.#request.complete) return
+    if (this.#awaited) {
+      // The client has sent nothing yet, and whether it will is open: RFC 9110 §10.1.1 lets the server close.
+      this.#response.setHeader('Connection', 'close')
+      return
+    }
+    const { socket } = this.#request
+    let left = DRAIN_BYTES
+    const timer = setTimeout(() => socket.destroy(), DRAIN_TIME)
+    this.#request.once('close', () => clearTimeout(timer))
+    this.#request.removeAllListeners('readable')
+    this.#request.on('error', () => {})
+    this.#request.on('data', (chunk: Uint8Array) => {
+      left -= chunk.length
+      if (left < 0) socket.destroy()
+    })
+  }
+}
+
+/**
+ * The whole of a small body.
+ *
+ * @throws what `tooLarge` makes, as soon as it is known to be longer than `limit` bytes
+ */
+export async function readAll(body: RequestBody, limit: number, tooLarge: () => Error): Promise<Uint8Array> {
+  if (body.length !== undefined && body.length > limit) throw tooLarge()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > limit) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, size)
+}

@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RegistryError } from '../oci/errors.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Answer } from './answer.ts'
+import { handlerOf } from './dispatch.ts'
+import { errorAnswer, toRegistryError } from './error-answer.ts'
+import { RequestBody } from './request-body.ts'
+import { parseRoute } from './routes.ts'
+import { writeAnswer } from './write-answer.ts'
+
+export interface RequestListenerParts {
+  readonly registry: Registry
+  readonly log: Logger
+  /** Answers `/ipfs/…`. */
+  readonly gateway?: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined
+  /**
+   * Asked first, for every request: true means that it answers this one itself. The body of a request that came with
+   * `Expect: 100-continue` comes only after `response.writeContinue()`.
+   */
+  readonly fallback?: ((request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>) | undefined
+}
+
+/** What wraps every request: its id, its log line, the signal of its client, the mapping of errors, the one answer. */
+export class RequestListener {
+  readonly #parts: RequestListenerParts
+  readonly #prefix = randomBytes(4).toString('hex')
+  #count = 0
+
+  constructor(parts: RequestListenerParts) {
+    this.#parts = parts
+  }
+
+  /** Never rejects. @param awaited the client waits for `100 Continue` */
+  async handle(request: IncomingMessage, response: ServerResponse, awaited: boolean): Promise<void> {
+    const id = `${this.#prefix}-${(this.#count++).toString(36)}`
+    const began = performance.now()
+    let failure: unknown
+    try {
+      failure = await this.#respond(request, response, awaited, id)
+    } catch (error) {
+      failure = error
+      response.destroy()
+    }
+    this.#record(request, response, { id, ms: Math.round((performance.now() - began) * 10) / 10 }, failure)
+  }
+
+  /** Resolves with the error that became the answer, if one did. */
+  async #respond(request: IncomingMessage, response: ServerResponse, awaited: boolean, id: string): Promise<unknown> {
+    const { gateway, fallback } = this.#parts
+    const body = new RequestBody(request, response, awaited)
+    let answer: Answer
+    let failure: unknown
+    try {
+      if (fallback !== undefined && (await fallback(request, response))) return undefined
+      if (gateway !== undefined && request.url?.startsWith('/ipfs/') === true) {
+        await gateway(request, response)
+        return undefined
+      }
+      answer = await this.#answer(request, response, body)
+    } catch (error) {
+      if (response.headersSent || response.destroyed) throw error
+      failure = error
+      answer = errorAnswer(toRegistryError(error))
+    }
+    body.discard()
+    await writeAnswer(response, answer, { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id })
+    return failure
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, body: RequestBody): Promise<Answer> {
+    const { method = '', url = '', headers } = request
+    const mark = url.indexOf('?')
+    const route = parseRoute(mark === -1 ? url : url.slice(0, mark))
+    // The referrers API is not here yet: distribution-spec §Enabling the Referrers API has 404 for that.
+    if (route === undefined) throw new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 })
+    const handler = handlerOf(route.resource, method)
+    const { name, reference } = route
+    const search = mark === -1 ? '' : url.slice(mark + 1)
+    return await handler({ registry: this.#parts.registry, name, reference, search, headers, body, signal: signalOf(response) })
+  }
+
+  #record(request: IncomingMessage, response: ServerResponse, fields: { id: string; ms: number }, failure: unknown): void {
+    const { method, url } = request
+    const line = { ...fields, method, url, status: response.statusCode }
+    const { log } = this.#parts
+    if (failure !== undefined && response.destroyed && !response.headersSent) log.info({ ...line, status: 499 }, 'client went away')
+    else if (failure !== undefined && !(failure instanceof RegistryError && failure.status < 500)) log.error({ ...line, err: failure }, 'failed')
+    else if (method === 'GET' || method === 'HEAD') log.debug(line, 'request')
+    else log.info(line, 'request')
+  }
+}
+
+function signalOf(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort(new Error('the client went away'))
+  })
+  return controller.signal
+}

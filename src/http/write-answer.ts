@@ -1,0 +1,52 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Answer, BodyStream } from './answer.ts'
+
+/**
+ * Writes an answer; resolves when its last byte has been handed to the socket.
+ *
+ * @throws what the body's source threw; the connection is destroyed then, so that no client takes a part for the whole
+ */
+export async function writeAnswer(response: ServerResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders): Promise<void> {
+  const all = { ...common, ...headers }
+  // RFC 9110 §8.6: no Content-Length with status 204; with 304 it would have to be that of the content.
+  if (status !== 204 && status !== 304) all['Content-Length'] = lengthOf(body)
+  response.writeHead(status, all)
+  if (body === undefined || response.req.method === 'HEAD') response.end()
+  else if (typeof body === 'string' || body instanceof Uint8Array) response.end(body)
+  else await writeStream(response, body)
+}
+
+function lengthOf(body: Answer['body']): number {
+  if (body === undefined) return 0
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length
+}
+
+async function writeStream(response: ServerResponse, body: BodyStream): Promise<void> {
+  let left = body.length
+  try {
+    for await (const chunk of body.read()) {
+      left -= chunk.length
+      if (left < 0) break
+      await write(response, chunk)
+    }
+    if (left !== 0) throw new Error(`the body is not of the ${body.length} bytes that were announced`)
+    response.end()
+  } catch (error) {
+    response.destroy()
+    throw error
+  }
+}
+
+/** Resolves once the chunk has left and its memory may be used again. */
+function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (response.destroyed) return reject(new Error('the client went away'))
+    const onClose = (): void => reject(new Error('the client went away'))
+    response.once('close', onClose)
+    response.write(chunk, (error) => {
+      response.off('close', onClose)
+      if (error) reject(error)
+      else resolve()
+    })
+  })
+}
