@@ -2,7 +2,7 @@ import { LineCounter, isMap, isScalar, isSeq, parseDocument, type Node, type YAM
 import { suggestion } from './nearest.ts'
 import { OPTIONS } from './options.ts'
 import { addAddress, noSettings, type Settings } from './settings.ts'
-import { ADDRESS_KEY, LATER_KEYS, OLD_LEVEL_KEY, OPTION_KEYS, VERSION_KEY, knownKeys } from './yaml-keys.ts'
+import { ADDRESS_KEY, LATER_KEYS, OLD_LEVEL_KEY, OPTION_KEYS, VERSION_KEY, isGroup, knownKeys } from './yaml-keys.ts'
 
 /** Reads a configuration file: our keys, and those of Distribution and of the original Disco. `name` stands in its messages. */
 export function readFileText(content: string, name: string): Settings {
@@ -25,7 +25,7 @@ export function readFileText(content: string, name: string): Settings {
 
 function readMap(map: YAMLMap, prefix: string, settings: Settings, place: (offset: number) => string): void {
   for (const { key, value } of map.items) {
-    const path = `${prefix}${String(isScalar(key) ? key.value : key)}`
+    const path = `${prefix}${isScalar(key) ? (key.source ?? '') : ''}`
     const at = key as Node
     readKey(path, value as Node | null, place(at.range?.[0] ?? 0), settings, place)
   }
@@ -34,7 +34,6 @@ function readMap(map: YAMLMap, prefix: string, settings: Settings, place: (offse
 function readKey(path: string, value: Node | null, where: string, settings: Settings, place: (offset: number) => string): void {
   const later = LATER_KEYS.includes(path)
   const name = OPTION_KEYS.get(path) ?? (path === OLD_LEVEL_KEY ? 'logLevel' : undefined)
-  const isGroup = knownKeys().some((known) => known.startsWith(`${path}.`))
 
   if (later) {
     settings.warnings.push(`${where}: ${path} is not supported yet and is left out`)
@@ -50,7 +49,7 @@ function readKey(path: string, value: Node | null, where: string, settings: Sett
   } else if (path === VERSION_KEY) {
     const version = isScalar(value) ? value.source : undefined
     if (version !== '0.1') settings.problems.push({ where, reason: `version '${version ?? ''}' is not 0.1` })
-  } else if (isGroup) {
+  } else if (isGroup(path)) {
     if (isMap(value)) readMap(value, `${path}.`, settings, place)
     else if (scalars(value)?.length !== 0) settings.problems.push({ where, reason: `${path} takes keys below it, not a value` })
   } else {
@@ -66,5 +65,5 @@ function scalars(node: Node | null): string[] | undefined {
     return items.some((item) => item === undefined) ? undefined : (items as string[])
   }
   if (!isScalar(node)) return undefined
-  return node.value === null ? [] : [typeof node.value === 'string' ? node.value : (node.source ?? String(node.value))]
+  return node.value === null ? [] : [typeof node.value === 'string' ? node.value : (node.source ?? '')]
 }

@@ -1,9 +1,9 @@
-/** `; is <name> meant?` for the candidate that `text` most likely mistypes, or nothing when none is near. */
-export function suggestion(text: string, candidates: readonly string[]): string {
+/** `; is <prefix><name> meant?` for the candidate that `text` most likely mistypes, or nothing when none is near. */
+export function suggestion(text: string, candidates: readonly string[], prefix = ''): string {
   const [best] = candidates
     .map((candidate) => ({ candidate, distance: editDistance(text, candidate) }))
     .toSorted((a, b) => a.distance - b.distance)
-  return best !== undefined && best.distance <= Math.max(2, text.length / 3) ? `; is ${best.candidate} meant?` : ''
+  return best !== undefined && best.distance <= Math.max(2, text.length / 3) ? `; is ${prefix}${best.candidate} meant?` : ''
 }
 
 function editDistance(a: string, b: string): number {

@@ -83,7 +83,7 @@ export const OPTIONS: { readonly [Name in OptionName]: Option<Config[Name]> } = 
     yaml: 'disco.listen',
     kind: list('<multiaddr>', checkMultiaddr),
     default: [],
-    defaultText: 'TCP and WebSocket on free ports',
+    defaultText: 'TCP port 4001, or a free one where it is taken',
     doc: 'Multiaddr that the IPFS node listens on, like `/ip4/0.0.0.0/tcp/4001`.',
   },
   announce: {

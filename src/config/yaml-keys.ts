@@ -43,6 +43,13 @@ export const LATER_KEYS: readonly string[] = [
   'http.debug',
 ]
 
+/** Keys that have others below them. */
+const GROUPS = ['disco', 'http', 'log']
+
 export function knownKeys(): string[] {
-  return [...OPTION_KEYS.keys(), ADDRESS_KEY, VERSION_KEY, OLD_LEVEL_KEY, ...LATER_KEYS]
+  return [...GROUPS, ...OPTION_KEYS.keys(), ADDRESS_KEY, VERSION_KEY, OLD_LEVEL_KEY, ...LATER_KEYS]
+}
+
+export function isGroup(key: string): boolean {
+  return GROUPS.includes(key)
 }

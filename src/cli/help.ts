@@ -1,0 +1,36 @@
+import { OPTIONS, optionNames } from '../config/options.ts'
+import { defaultText } from '../config/page.ts'
+
+const COMMANDS = `Disco: an OCI registry whose images live on IPFS.
+
+Usage:
+  disco [serve] [options]       serve the registry (the default)
+  disco images [--json]         the images that are here
+  disco cid <digest|name[:tag]> the CID of an image
+  disco --version
+  disco --help
+
+Options of serve; images and cid take --data and --config too:`
+
+export function helpText(): string {
+  const lines = optionNames().map((name) => {
+    const { flag, env, kind, doc } = OPTIONS[name]
+    const usage = kind.placeholder === '' ? `--${flag}` : `--${flag} ${kind.placeholder}`
+    return `  ${usage}\n${wrap(`${doc.replaceAll('`', '')} [${env}, default ${defaultText(name)}]`, 6)}`
+  })
+  return [COMMANDS, '  --config <path>\n      YAML file with more of them. [REGISTRY_CONFIGURATION_PATH, default ~/.disco/config.yaml]', ...lines].join('\n')
+}
+
+function wrap(text: string, indent: number): string {
+  const margin = ' '.repeat(indent)
+  let line = margin
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    if (line.length + word.length > 96) {
+      lines.push(line.trimEnd())
+      line = margin
+    }
+    line += `${word} `
+  }
+  return [...lines, line.trimEnd()].join('\n')
+}

@@ -1,0 +1,22 @@
+import { listImages, type ImageSummary } from '../global/images.ts'
+import { onStore } from './store-command.ts'
+import { formatAge, formatSize } from './units.ts'
+
+/** `disco images`: what is here. */
+export async function images(args: readonly string[]): Promise<void> {
+  await onStore(args, async (store, { json }) => {
+    const found = await Array.fromAsync(listImages(store))
+    if (json) console.log(JSON.stringify(found.map((image) => ({ ...image, createdAt: new Date(image.createdAt).toISOString() })), undefined, 2))
+    else if (found.length === 0) console.log('no images yet: docker push localhost:1970/<name>')
+    else console.log(table(found))
+  })
+}
+
+function table(found: readonly ImageSummary[]): string {
+  const rows = found
+    .toSorted((a, b) => b.createdAt - a.createdAt)
+    .map(({ cid, digest, size, platforms, createdAt }) => [cid, digest.replace(/:(.{12}).*/, ':$1'), formatSize(size), platforms.join(' '), formatAge(Date.now() - createdAt)])
+  const all = [['CID', 'DIGEST', 'SIZE', 'PLATFORMS', 'AGE'], ...rows]
+  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
+  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+}

@@ -1,0 +1,63 @@
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+/** The data directory can't be used; the message says why and is meant for whoever started Disco. */
+export class DataDirectoryError extends Error {
+  override readonly name = 'DataDirectoryError'
+}
+
+/**
+ * A data directory that belongs to one running Disco until it is released, or its process dies, of whatever: the lock
+ * is SQLite's on a database of its own, which the system drops with the process.
+ */
+export class DataDirectory {
+  readonly path: string
+  readonly #lock: DatabaseSync
+  readonly #holder: string
+
+  private constructor(path: string, lock: DatabaseSync, holder: string) {
+    this.path = path
+    this.#lock = lock
+    this.#holder = holder
+  }
+
+  /** @throws DataDirectoryError when it can't be written, or another Disco runs on it */
+  static claim(path: string): DataDirectory {
+    const holder = join(path, 'running.json')
+    try {
+      mkdirSync(path, { recursive: true })
+      accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+    } catch (cause) {
+      throw new DataDirectoryError(`cannot use the data directory ${path}: ${(cause as Error).message}`, { cause })
+    }
+    const lock = new DatabaseSync(join(path, 'running.lock'))
+    try {
+      lock.exec('BEGIN EXCLUSIVE')
+    } catch (cause) {
+      lock.close()
+      throw new DataDirectoryError(`another Disco runs on ${path}${describe(holder)}; stop it, or name another directory by --data`, { cause })
+    }
+    const directory = new DataDirectory(path, lock, holder)
+    directory.announce('')
+    return directory
+  }
+
+  /** Tells others who they would get in the way of. `address` is where this Disco answers. */
+  announce(address: string): void {
+    writeFileSync(this.#holder, `${JSON.stringify({ pid: process.pid, address })}\n`)
+  }
+
+  release(): void {
+    this.#lock.close()
+  }
+}
+
+function describe(holder: string): string {
+  try {
+    const { pid, address } = JSON.parse(readFileSync(holder, 'utf8')) as { pid: number; address: string }
+    return ` (process ${pid}${address === '' ? '' : ` at ${address}`})`
+  } catch {
+    return ''
+  }
+}
