@@ -11,12 +11,14 @@ export interface PushJob {
   readonly images: readonly { readonly name: string; readonly tag: string; /** Bytes of each. */ readonly layers: readonly number[] }[]
 }
 
-/** Pulls an image into nothing, `streams` times at once, over one connection each. */
+/** Pulls an image into nothing, in `streams` streams at once, over one connection each. */
 export interface PullJob {
   readonly kind: 'pull'
   readonly port: number
   readonly image: ImageReference
   readonly streams: number
+  /** How often each stream pulls it, one after the other. */
+  readonly times: number
   /** Hash what comes in: for the run that warms the caches, not for the one that counts. */
   readonly verify: boolean
 }

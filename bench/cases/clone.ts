@@ -22,7 +22,7 @@ function cloneCase(name: string, way: string, address: (server: Server) => strin
       const image = await provideImage(peer, serving, [256 * MEBIBYTE])
       const cloning = await start(['--peer', address(serving)])
       const [result, pace] = await whilePacing(serving.port, manifestPath(image), () =>
-        runClient<'pull'>({ kind: 'pull', port: cloning.port, image, streams: 1, verify: false }))
+        runClient<'pull'>({ kind: 'pull', port: cloning.port, image, streams: 1, times: 1, verify: false }))
       await warm(cloning, image)
       return { speed: megabytesPerSecond(result), p99: pace.p99, memory: Math.max(...(await cloning.peakMemory())) / 1e6 }
     },

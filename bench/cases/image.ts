@@ -20,5 +20,5 @@ export async function cidOf(port: number, digest: string): Promise<string> {
 
 /** Pulls once and checks every byte, so that all registries read from the page cache when it counts. */
 export async function warm({ port }: Server, image: ImageReference): Promise<void> {
-  await runClient<'pull'>({ kind: 'pull', port, image, streams: 1, verify: true })
+  await runClient<'pull'>({ kind: 'pull', port, image, streams: 1, times: 1, verify: true })
 }

@@ -8,14 +8,18 @@ interface Descriptor {
 }
 
 /** Opens the connections; what it returns is the pull, to be timed. */
-export async function preparePull({ port, image, streams, verify }: PullJob): Promise<() => Promise<Transfer>> {
+export async function preparePull({ port, image, streams, times, verify }: PullJob): Promise<() => Promise<Transfer>> {
   const connections = await Promise.all(Array.from({ length: streams }, () => Connection.open(port)))
   return async () => {
     const start = performance.now()
-    const sizes = await Promise.all(connections.map((connection) => pullImage(connection, image, verify)))
+    const sums = await Promise.all(connections.map(async (connection) => {
+      let bytes = 0
+      for (let time = 0; time < times; time++) bytes += await pullImage(connection, image, verify)
+      return bytes
+    }))
     const seconds = (performance.now() - start) / 1000
     for (const connection of connections) connection.close()
-    return { seconds, bytes: sizes.reduce((sum, size) => sum + size, 0) }
+    return { seconds, bytes: sums.reduce((sum, bytes) => sum + bytes, 0) }
   }
 }
 
