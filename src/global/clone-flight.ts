@@ -1,0 +1,183 @@
+import type { CID } from 'multiformats/cid'
+import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
+import type { FileFetch, ImageSession, IpfsNetwork, ProvideQueue } from '../ipfs/node.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { blobData, inRepository, within } from '../registry/paths.ts'
+import type { AbortOptions, ByteRange, FinishedUpload, ObjectStore } from '../storage/object-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { readImage, type ClonedImage, type Fetched } from './clone.ts'
+import { FetchQueue } from './fetch-queue.ts'
+import { globalRepositories, LATEST, type PlacedEntry } from './repository-tree.ts'
+import { untilAborted } from './until-aborted.ts'
+
+export interface FlightParts {
+  readonly store: ObjectStore
+  readonly network: Pick<IpfsNetwork, 'open'>
+  readonly provides?: ProvideQueue | undefined
+  readonly log: Logger
+}
+
+/** Whether a global repository is in the store, whole. */
+export async function isHere(store: ObjectStore, cid: CID, options?: AbortOptions): Promise<boolean> {
+  return await store.stat(inRepository(cid.toString(), within.tagCurrent(LATEST)), options) !== undefined
+}
+
+/** One clone of one image, whoever waits for it. Before its last step nothing of it is in the store. */
+export class CloneFlight {
+  readonly #cid: CID
+  readonly #parts: FlightParts
+  readonly #abort = new AbortController()
+  readonly #image = Promise.withResolvers<ClonedImage | undefined>()
+  readonly #landed: Promise<void>
+  #queue: FetchQueue<PlacedEntry> | undefined
+  #found = false
+  #waiting = 0
+
+  constructor(cid: CID, parts: FlightParts) {
+    this.#cid = cid
+    this.#parts = parts
+    this.#image.promise.catch(() => {})
+    this.#landed = this.#fly()
+    this.#landed.catch(() => {})
+  }
+
+  /** Settles when the image is stored, or has failed and left nothing. @throws RegistryError */
+  get landed(): Promise<void> {
+    return this.#landed
+  }
+
+  /** The image, verified but for its blobs' bytes; undefined where it was here already. @throws RegistryError */
+  async image(options: AbortOptions = {}): Promise<ClonedImage | undefined> {
+    return this.#wait(this.#image.promise, options)
+  }
+
+  /** Waits until the image is stored. @throws RegistryError */
+  async complete(options: AbortOptions = {}): Promise<void> {
+    return this.#wait(this.#landed, options)
+  }
+
+  /** Nobody can board it any more. */
+  get isStopped(): boolean {
+    return this.#abort.signal.aborted
+  }
+
+  stop(reason: RegistryError): void {
+    this.#abort.abort(reason)
+  }
+
+  /** Bytes of a blob as they arrive. Where the flight lands meanwhile, the rest comes from the store. */
+  async *read(entry: PlacedEntry, { start = 0, length, signal }: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+    let passed = 0
+    try {
+      const fetch = await untilAborted(this.#ask(entry), signal)
+      for await (const chunk of fetch.read({ start, length }, { signal })) {
+        passed += chunk.byteLength
+        yield chunk
+      }
+      return
+    } catch {
+      signal?.throwIfAborted()
+      // A read may fail because the upload that it reads has just become the object; what went wrong, the landing tells.
+      await untilAborted(this.#landed, signal)
+    }
+    const rest = length === undefined ? undefined : length - passed
+    yield* this.#parts.store.read(blobData(entry.digest), { start: start + passed, length: rest, signal })
+  }
+
+  async #ask(entry: PlacedEntry): Promise<FileFetch> {
+    if (this.#queue === undefined) throw new Error('asked for a blob before the image was known')
+    return this.#queue.ask(entry)
+  }
+
+  /** Who goes away stops only his own waiting; when nobody waits for the image to be found, the search ends. */
+  async #wait<T>(work: Promise<T>, { signal }: AbortOptions): Promise<T> {
+    this.#waiting++
+    try {
+      return await untilAborted(work, signal)
+    } finally {
+      this.#waiting--
+      if (this.#waiting === 0 && this.#queue === undefined) this.#abort.abort(new RegistryError('UNAVAILABLE', 'nobody waits for the image any more'))
+    }
+  }
+
+  async #fly(): Promise<void> {
+    const { store, network, log } = this.#parts
+    const cid = this.#cid.toString()
+    let session: ImageSession | undefined
+    try {
+      // Another flight may have landed since the caller looked.
+      if (await isHere(store, this.#cid, this.#options)) return this.#image.resolve(undefined)
+      session = network.open(this.#cid)
+      await this.#transfer(session)
+      log.info({ cid }, 'image cloned')
+    } catch (error) {
+      const told = this.#told(error)
+      this.#queue?.stop(told)
+      log.warn({ cid, err: error }, 'clone failed')
+      await this.#close(session)
+      session = undefined
+      this.#image.reject(told)
+      throw told
+    } finally {
+      await this.#close(session)
+    }
+  }
+
+  async #transfer(session: ImageSession): Promise<void> {
+    const { store, provides, log } = this.#parts
+    const onFound = (): void => {
+      this.#found = true
+    }
+    const image = await untilAborted(readImage(this.#cid, session, { ...this.#options, onFound }), this.#abort.signal)
+    const fetched: Fetched[] = [...image.fetched]
+    // What is a manifest as well is here already; asked for again, its fetch is joined.
+    const blobs = image.entries.filter(({ blob }) => blob)
+    this.#queue = new FetchQueue(blobs, ({ digest, cid, size }) => {
+      const file = { digest, cid, size, path: blobData(digest) }
+      const fetch = session.fetch(file)
+      fetched.push({ ...file, fetch })
+      return fetch
+    })
+    this.#image.resolve(image)
+    await untilAborted(this.#queue.done, this.#abort.signal)
+    const uploads = await untilAborted(finishedUploads(fetched), this.#abort.signal)
+    await session.keep(this.#options)
+    await store.commit({ uploads, changes: globalRepositories(image.cid, image.digest, image.tree) }, this.#options)
+    try {
+      await provides?.provide([image.cid, ...image.entries.map(({ cid }) => cid)])
+    } catch (err) {
+      log.error({ err, cid: image.cid.toString() }, 'cannot queue the image for providing')
+    }
+  }
+
+  async #close(session: ImageSession | undefined): Promise<void> {
+    try {
+      await session?.close()
+    } catch (err) {
+      this.#parts.log.error({ err, cid: this.#cid.toString() }, 'cannot tidy up after a clone')
+    }
+  }
+
+  get #options(): AbortOptions {
+    return { signal: this.#abort.signal }
+  }
+
+  /** What the client is told. Only where nothing at all was found is the name unknown. */
+  #told(cause: unknown): RegistryError {
+    const cid = this.#cid.toString()
+    if (cause instanceof RegistryError) return cause
+    if (cause instanceof VerificationError) return new RegistryError('MANIFEST_UNVERIFIED', `${cid}: ${cause.message}`, { cause })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    if (cause instanceof ContentUnavailableError && !this.#found) return new RegistryError('NAME_UNKNOWN', `${cid}: ${reason}`, { cause, detail: { name: cid } })
+    return new RegistryError('UNAVAILABLE', `${cid} could not be cloned: ${reason}`, { cause })
+  }
+}
+
+async function finishedUploads(fetched: readonly Fetched[]): Promise<FinishedUpload[]> {
+  const uploads = new Map<string, FinishedUpload>()
+  for (const { path, digest, fetch } of fetched) {
+    const { upload: id } = await fetch.done
+    if (id !== undefined) uploads.set(id, { id, path, digest })
+  }
+  return [...uploads.values()]
+}

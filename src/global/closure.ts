@@ -1,0 +1,94 @@
+import { formatDigest, type Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { parseManifest, type Descriptor, type Manifest } from '../oci/manifest.ts'
+import { MAX_MANIFEST_BYTES } from '../registry/prepare-manifest.ts'
+import { inParallel } from './parallel.ts'
+
+/** Manifests and blobs of one image at most; many times what real ones have. */
+export const MAX_ENTRIES = 10_000
+/** Indexes in indexes. */
+const MAX_DEPTH = 4
+const LOADED_AT_ONCE = 4
+/** Bytes of all manifests of one image: a clone has them in memory. */
+const MAX_MANIFESTS_BYTES = 32 * 1024 * 1024
+
+/** One object of an image, by its digest. */
+export interface ClosureEntry {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  /** It is the image's manifest or a child of an index … */
+  manifest: boolean
+  /** … and, or, a config or a layer. */
+  blob: boolean
+  /** A layer that says where else it is found (`urls`), and need not be here. */
+  foreign: boolean
+}
+
+/** All that an image consists of, first mention first: a manifest, its config, its layers; an index, then each child so. */
+export type Closure = readonly ClosureEntry[]
+
+export interface Root {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+/** Gives a child manifest, its digest and size verified. */
+export type LoadManifest = (descriptor: Descriptor) => Promise<Uint8Array>
+
+/** @throws RegistryError MANIFEST_INVALID where the image contradicts itself or is too large; whatever `load` throws */
+export async function closureOf(root: Root, load: LoadManifest): Promise<Closure> {
+  const entries = new Map<string, ClosureEntry>()
+  let manifestBytes = 0
+  let manifestCount = 0
+
+  const mention = ({ digest, size, urls }: Pick<Descriptor, 'digest' | 'size' | 'urls'>, as: 'manifest' | 'blob'): boolean => {
+    const key = formatDigest(digest)
+    const foreign = as === 'blob' && urls.length > 0
+    const entry = entries.get(key) ?? { digest, size, manifest: false, blob: false, foreign }
+    if (entry.size !== size) throw invalid(`${key} has two sizes, ${entry.size} and ${size} bytes`)
+    const first = !entry[as]
+    entry[as] = true
+    entry.foreign &&= foreign
+    entries.set(key, entry)
+    if (entries.size > MAX_ENTRIES) throw invalid(`more than ${MAX_ENTRIES} manifests and blobs`)
+    return first
+  }
+
+  const visit = async (manifest: Manifest, depth: number): Promise<void> => {
+    for (const blob of manifest.blobs) mention(blob, 'blob')
+    if (manifest.manifests.length === 0) return
+    if (depth === MAX_DEPTH) throw invalid(`indexes more than ${MAX_DEPTH} deep`)
+    const children = await loadNew(manifest.manifests)
+    for (const child of manifest.manifests) {
+      const bytes = children.get(formatDigest(child.digest))
+      if (mention(child, 'manifest') && bytes !== undefined) await visit(parseManifest(bytes), depth + 1)
+    }
+  }
+
+  const loadNew = async (descriptors: readonly Descriptor[]): Promise<Map<string, Uint8Array>> => {
+    const wanted = new Map(descriptors.map((child) => [formatDigest(child.digest), child]))
+    for (const [key, child] of wanted) {
+      if (entries.get(key)?.manifest === true) wanted.delete(key)
+      else count(child.size)
+    }
+    return new Map(await inParallel([...wanted], LOADED_AT_ONCE, async ([key, child]) => [key, await load(child)] as const))
+  }
+
+  const count = (size: number): void => {
+    manifestBytes += size
+    manifestCount += 1
+    if (manifestCount > MAX_ENTRIES) throw invalid(`more than ${MAX_ENTRIES} manifests`)
+    if (size > MAX_MANIFEST_BYTES) throw invalid(`a manifest of more than ${MAX_MANIFEST_BYTES} bytes`)
+    if (manifestBytes > MAX_MANIFESTS_BYTES) throw invalid(`manifests of more than ${MAX_MANIFESTS_BYTES} bytes together`)
+  }
+
+  count(root.bytes.byteLength)
+  mention({ digest: root.digest, size: root.bytes.byteLength, urls: [] }, 'manifest')
+  await visit(parseManifest(root.bytes), 0)
+  return [...entries.values()]
+}
+
+function invalid(reason: string): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', reason)
+}

@@ -1,0 +1,216 @@
+import type { CID } from 'multiformats/cid'
+import type { DagIndex, IpfsNetwork, ProvideQueue } from '../ipfs/node.ts'
+import { formatDigest, parseDigest, sameDigest, type Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { parseManifest } from '../oci/manifest.ts'
+import { isRepositoryName } from '../oci/reference.ts'
+import type { RegistryCore } from '../registry/core.ts'
+import { link } from '../registry/links.ts'
+import { checkDigest } from '../registry/names.ts'
+import { blobData, inRepository, within } from '../registry/paths.ts'
+import type { Blob, ManifestReceipt, Page, PageOptions, PutManifest, Registry, StoredManifest, Upload } from '../registry/registry.ts'
+import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { ClonedImage } from './clone.ts'
+import { isHere, type CloneFlight } from './clone-flight.ts'
+import { CloneFlights } from './clone-flights.ts'
+import type { DiscoService } from './disco-service.ts'
+import { GlobalMaker } from './make-global.ts'
+import { cidOf, isOnlyPullable } from './names.ts'
+import { Recent } from './recent.ts'
+import { LATEST } from './repository-tree.ts'
+
+export interface GlobalRegistryParts {
+  readonly core: RegistryCore
+  /** The store that `core` is over. */
+  readonly store: ObjectStore
+  readonly index: DagIndex
+  readonly provides?: ProvideQueue | undefined
+  /** Without it, images that are not here are unknown. */
+  readonly network?: Pick<IpfsNetwork, 'open'> | undefined
+  readonly log: Logger
+}
+
+export interface GlobalRegistryOptions {
+  /** `<name>:latest` stays as a local name after a push. @default false */
+  readonly keepNames?: boolean | undefined
+  /** Nothing is fetched from others. @default false */
+  readonly noClone?: boolean | undefined
+  /** @default Date.now */
+  readonly now?: (() => number) | undefined
+}
+
+/** A clone under way, and the image that it brings. */
+interface Arriving {
+  readonly flight: CloneFlight
+  readonly image: ClonedImage
+}
+
+/** A registry whose images are global: pushed ones get a CID, and a name that is a CID is cloned when it is asked for. */
+export class GlobalRegistry implements Registry, DiscoService {
+  readonly #core: RegistryCore
+  readonly #store: ObjectStore
+  readonly #recent: Recent
+  readonly #maker: GlobalMaker
+  readonly #clones: CloneFlights | undefined
+
+  constructor(parts: GlobalRegistryParts, options: GlobalRegistryOptions = {}) {
+    const { core, store, network } = parts
+    this.#core = core
+    this.#store = store
+    this.#recent = new Recent(store, options.now)
+    this.#maker = new GlobalMaker({ ...parts, recent: this.#recent, keepNames: options.keepNames ?? false })
+    this.#clones = network === undefined || options.noClone === true ? undefined : new CloneFlights({ ...parts, network })
+  }
+
+  /** Ends the clones under way. */
+  async close(): Promise<void> {
+    await this.#clones?.close()
+  }
+
+  isOnlyPullable(name: string): boolean {
+    return isOnlyPullable(name)
+  }
+
+  async makeGlobalRepo(name: string, options?: AbortOptions): Promise<string> {
+    refuseWrite(name)
+    const { digest, bytes } = await this.#core.manifest(name, LATEST, options)
+    const { cid } = await this.#maker.latest(name, { digest, bytes }, options)
+    return cid.toString()
+  }
+
+  async cloneGlobalRepo(name: string, options?: AbortOptions): Promise<void> {
+    const cid = cidOf(name)
+    if (cid === undefined || await isHere(this.#store, cid, options)) return
+    await this.#board(cid).complete(options)
+  }
+
+  async blob(name: string, digest: string, options?: AbortOptions): Promise<Blob> {
+    const arriving = await this.#arriving(name, options)
+    if (arriving !== undefined) return blobOf(arriving, digest)
+    try {
+      return await this.#core.blob(name, digest, options)
+    } catch (error) {
+      const recent = isUnknown(error) ? await this.#recentBlob(name, digest, options) : undefined
+      if (recent === undefined) throw error
+      return recent
+    }
+  }
+
+  async manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
+    const arriving = await this.#arriving(name, options)
+    if (arriving !== undefined) return manifestOf(arriving.image, reference)
+    try {
+      return await this.#core.manifest(name, reference, options)
+    } catch (error) {
+      const recent = isUnknown(error) ? await this.#recentManifest(name, reference, options) : undefined
+      if (recent === undefined) throw error
+      return recent
+    }
+  }
+
+  async tags(name: string, options: PageOptions = {}): Promise<Page> {
+    const arriving = await this.#arriving(name, options)
+    if (arriving === undefined) return this.#core.tags(name, options)
+    const { limit = 1, after = '' } = options
+    if (after >= LATEST) return { entries: [], more: false }
+    return limit > 0 ? { entries: [LATEST], more: false } : { entries: [], more: false }
+  }
+
+  catalog(options?: PageOptions): Promise<Page> {
+    return this.#core.catalog(options)
+  }
+
+  async mount(name: string, digest: string, from: string, options?: AbortOptions): Promise<Digest | undefined> {
+    refuseWrite(name)
+    const mounted = await this.#core.mount(name, digest, from, options)
+    if (mounted !== undefined) return mounted
+    const recent = isRepositoryName(from) ? await this.#recentBlob(from, digest, options) : undefined
+    if (recent === undefined) return undefined
+    await this.#store.commit({ changes: [link(inRepository(name, within.layer(recent.digest)), recent.digest)] }, options)
+    return recent.digest
+  }
+
+  async startUpload(name: string, options?: AbortOptions): Promise<Upload> {
+    refuseWrite(name)
+    return this.#core.startUpload(name, options)
+  }
+
+  upload(name: string, id: string, options?: AbortOptions): Promise<Upload> {
+    return this.#core.upload(name, id, options)
+  }
+
+  async appendUpload(name: string, id: string, offset: number | undefined, source: AsyncIterable<Uint8Array>, options?: AbortOptions): Promise<Upload> {
+    refuseWrite(name)
+    return this.#core.appendUpload(name, id, offset, source, options)
+  }
+
+  async finishUpload(name: string, id: string, digest: string, options?: AbortOptions): Promise<Digest> {
+    refuseWrite(name)
+    return this.#core.finishUpload(name, id, digest, options)
+  }
+
+  async cancelUpload(name: string, id: string, options?: AbortOptions): Promise<void> {
+    refuseWrite(name)
+    return this.#core.cancelUpload(name, id, options)
+  }
+
+  async putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt> {
+    refuseWrite(name)
+    const known = (digest: Digest): Promise<boolean> => this.#recent.isKnown(name, digest, options)
+    const prepared = await this.#core.prepareManifest(name, put, { ...options, known })
+    const { cid } = await this.#maker.push(prepared, options)
+    return { ...prepared.receipt, cid: cid.toString() }
+  }
+
+  /** The clone of a name that is a CID and not here; undefined where the store has the answer. */
+  async #arriving(name: string, options?: AbortOptions): Promise<Arriving | undefined> {
+    const cid = cidOf(name)
+    if (cid === undefined || await isHere(this.#store, cid, options)) return undefined
+    const flight = this.#board(cid)
+    const image = await flight.image(options)
+    return image === undefined ? undefined : { flight, image }
+  }
+
+  #board(cid: CID): CloneFlight {
+    if (this.#clones === undefined) throw new RegistryError('NAME_UNKNOWN', undefined, { detail: { name: cid.toString() } })
+    return this.#clones.board(cid)
+  }
+
+  async #recentBlob(name: string, text: string, options?: AbortOptions): Promise<Blob | undefined> {
+    const digest = parseDigest(text)
+    if (digest === undefined || !await this.#recent.isReadable(name, 'layer', digest, options)) return undefined
+    const stat = await this.#store.stat(blobData(digest), options)
+    return stat && { digest, size: stat.size, read: (range) => this.#store.read(blobData(digest), range) }
+  }
+
+  async #recentManifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest | undefined> {
+    const digest = parseDigest(reference)
+    if (digest === undefined || !await this.#recent.isReadable(name, 'revision', digest, options)) return undefined
+    const bytes = await this.#store.get(blobData(digest), options)
+    return bytes && { digest, mediaType: parseManifest(bytes).mediaType, bytes }
+  }
+}
+
+/** @throws RegistryError DENIED */
+function refuseWrite(name: string): void {
+  if (isOnlyPullable(name)) throw new RegistryError('DENIED', 'a repository that is named by what it holds can only be pulled', { detail: { name } })
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof RegistryError && error.status === 404
+}
+
+function manifestOf({ digest, manifests }: ClonedImage, reference: string): StoredManifest {
+  const wanted = reference.includes(':') ? formatDigest(checkDigest(reference)) : reference
+  const manifest = manifests.get(wanted === LATEST ? formatDigest(digest) : wanted)
+  if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', undefined, { detail: { reference } })
+  return manifest
+}
+
+function blobOf({ flight, image }: Arriving, text: string): Blob {
+  const digest = checkDigest(text)
+  const entry = image.entries.find((candidate) => candidate.blob && sameDigest(candidate.digest, digest))
+  if (entry === undefined) throw new RegistryError('BLOB_UNKNOWN', undefined, { detail: { digest: text } })
+  return { digest, size: entry.size, read: (range) => flight.read(entry, range) }
+}

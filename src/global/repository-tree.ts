@@ -1,0 +1,55 @@
+import type { CID } from 'multiformats/cid'
+import type { Tree } from '../ipfs/node.ts'
+import { formatDigest, type Digest } from '../oci/digest.ts'
+import { inRepository, within } from '../registry/paths.ts'
+import type { Change } from '../storage/object-store.ts'
+import type { ClosureEntry } from './closure.ts'
+import { writeDiscoFile } from './disco-file.ts'
+
+/** An object of the image and the CID of its bytes. */
+export interface PlacedEntry extends ClosureEntry {
+  readonly cid: CID
+}
+
+/** The one tag of a global repository. */
+export const LATEST = 'latest'
+
+/**
+ * The files of a global repository: of the image's objects and their CIDs, and of nothing else, so that one image has
+ * one CID.
+ */
+export function repositoryTree(digest: Digest, image: readonly PlacedEntry[]): Tree {
+  return new Map([
+    [within.discoFile, writeDiscoFile(image)],
+    ...image.flatMap(({ digest, manifest, blob }) => [
+      ...(blob ? [[within.layer(digest), linkTo(digest)] as const] : []),
+      ...(manifest ? [[within.revision(digest), linkTo(digest)] as const] : []),
+    ]),
+    [within.tagIndex(LATEST, digest), linkTo(digest)],
+    [within.tagCurrent(LATEST), linkTo(digest)],
+  ])
+}
+
+/**
+ * Makes `<digest hex>` and `<cid>` of a tree, what makes them visible last: a global repository is here when its
+ * `latest` is.
+ */
+export function globalRepositories(cid: CID, digest: Digest, tree: Tree): Change[] {
+  const link = linkTo(digest)
+  const [byCid, byDigest] = [cid.toString(), digest.hex]
+  const latest = within.tagCurrent(LATEST)
+  const filesOf = (name: string): Change[] =>
+    [...tree].flatMap(([path, data]) => (path === latest ? [] : [{ put: inRepository(name, path), data }]))
+  return [
+    ...filesOf(byDigest),
+    ...filesOf(byCid),
+    { put: inRepository(byDigest, within.tagIndex(byCid, digest)), data: link },
+    { put: inRepository(byDigest, within.tagCurrent(byCid)), data: link },
+    { put: inRepository(byDigest, latest), data: link },
+    { put: inRepository(byCid, latest), data: link },
+  ]
+}
+
+function linkTo(digest: Digest): Uint8Array {
+  return new TextEncoder().encode(formatDigest(digest))
+}
