@@ -1,0 +1,161 @@
+import type { CID } from 'multiformats/cid'
+import { ObjectUnknownError, StorageFailedError } from '../../storage/errors.ts'
+import type { Database, Statement } from '../../storage/embedded/database.ts'
+import type { AbortOptions, ObjectStore } from '../../storage/object-store.ts'
+import type { BlockReader } from '../node.ts'
+import { inlined, SHA2_256, sha256, type Block } from '../unixfs/block.ts'
+import type { SliceRow } from './slice-row.ts'
+
+/**
+ * `object` 0 stands for no object: the block is all in `head`. One multihash may be a slice of several objects, any of
+ * which may go. Everything here can be derived again.
+ */
+export const BLOCK_TABLES = `
+  CREATE TABLE dag_object (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, root BLOB);
+  CREATE TABLE dag_block (
+    hash BLOB NOT NULL,
+    object INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    head BLOB,
+    tail BLOB,
+    PRIMARY KEY (hash, object)
+  ) WITHOUT ROWID;`
+
+/** Rows of one transaction: it holds up everybody else's. */
+const BATCH = 512
+/** Candidates read at a time. */
+const CANDIDATES = 8
+
+const NOTHING = new Uint8Array()
+
+interface Row {
+  readonly object: number
+  readonly path: string | null
+  readonly offset: number
+  readonly length: number
+  readonly head: Uint8Array | null
+  readonly tail: Uint8Array | null
+}
+
+/** Blocks by their multihash: small ones as they are, the others as slices of stored objects. */
+export class BlockTable implements BlockReader {
+  readonly #database: Database
+  readonly #store: ObjectStore
+
+  constructor(database: Database, store: ObjectStore) {
+    this.#database = database
+    this.#store = store
+  }
+
+  /** @throws StorageFailedError when it should be here, and what is on disk is not it */
+  async get(cid: CID, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    options.signal?.throwIfAborted()
+    const inline = inlined(cid)
+    if (inline !== undefined) return inline
+    if (cid.multihash.code !== SHA2_256) return undefined
+    let damaged: string | undefined
+    for (const row of this.#rows(cid)) {
+      const bytes = await this.#read(row, options)
+      if (bytes === undefined) continue
+      // A disk that lies must not make liars of us: half a millisecond a MiB.
+      if (Buffer.compare(sha256(bytes), cid.multihash.digest) === 0) return bytes
+      damaged = row.path ?? 'the block index'
+    }
+    if (damaged !== undefined) throw new StorageFailedError(`block ${cid} in ${damaged} is damaged`)
+    return undefined
+  }
+
+  async has(cid: CID, options: AbortOptions = {}): Promise<boolean> {
+    options.signal?.throwIfAborted()
+    if (inlined(cid) !== undefined) return true
+    if (cid.multihash.code !== SHA2_256) return false
+    for (const { path } of this.#rows(cid)) {
+      if (path === null || (await this.#store.stat(path, options)) !== undefined) return true
+    }
+    return false
+  }
+
+  /** Blocks that belong to no object. */
+  async putInline(blocks: Iterable<Block>, options?: AbortOptions): Promise<void> {
+    for (const batch of inBatches(blocks)) {
+      const statements = batch
+        .filter(({ cid }) => cid.multihash.code === SHA2_256)
+        .map(({ cid, bytes }): Statement => ({ sql: INSERT_INLINE, params: [cid.multihash.digest, bytes] }))
+      await this.#write(statements, options)
+    }
+  }
+
+  /** Blocks that are slices of the object at `path`, which need not be there yet; `root`, when given, becomes known last. */
+  async putSlices(path: string, rows: Iterable<SliceRow>, options: AbortOptions & { readonly root?: CID | undefined } = {}): Promise<void> {
+    await this.#write([{ sql: 'INSERT OR IGNORE INTO dag_object (path) VALUES (?)', params: [path] }], options)
+    for (const batch of inBatches(rows)) await this.#write(batch.map((row) => insertSlice(path, row)), options)
+    if (options.root === undefined) return
+    await this.#write([{ sql: 'UPDATE dag_object SET root = ? WHERE path = ?', params: [options.root.bytes, path] }], options)
+  }
+
+  /** The root that `putSlices` made known. */
+  root(path: string): Uint8Array | undefined {
+    return this.#database.get<{ root: Uint8Array | null }>('SELECT root FROM dag_object WHERE path = ?', path)?.root ?? undefined
+  }
+
+  /** What can be derived again need not be waited for: whoever relies on it commits something durable after it. */
+  #write(statements: readonly Statement[], { signal }: AbortOptions = {}): Promise<void> {
+    return this.#database.write(statements, { signal, durable: false })
+  }
+
+  *#rows(cid: CID): Generator<Row> {
+    let after = -1
+    for (;;) {
+      const rows = this.#database.all<Row>(SELECT, cid.multihash.digest, after, CANDIDATES)
+      yield* rows
+      if (rows.length < CANDIDATES) return
+      after = rows.at(-1)?.object ?? after
+    }
+  }
+
+  async #read({ path, offset, length, head, tail }: Row, options: AbortOptions): Promise<Uint8Array | undefined> {
+    const before = head ?? NOTHING
+    const after = tail ?? NOTHING
+    if (path === null) return before
+    if (length === 0) return (await this.#store.stat(path, options)) === undefined ? undefined : Buffer.concat([before, after])
+    const block = Buffer.alloc(before.length + length + after.length)
+    block.set(before)
+    let at = before.length
+    try {
+      for await (const chunk of this.#store.read(path, { start: offset, length, ...options })) {
+        block.set(chunk, at)
+        at += chunk.length
+      }
+    } catch (error) {
+      if (error instanceof ObjectUnknownError) return undefined
+      throw error
+    }
+    block.set(after, at)
+    return block
+  }
+}
+
+const SELECT = `
+  SELECT b.object, o.path, b.offset, b.length, b.head, b.tail FROM dag_block b LEFT JOIN dag_object o ON o.id = b.object
+  WHERE b.hash = ? AND b.object > ? ORDER BY b.object LIMIT ?`
+
+const INSERT_INLINE = 'INSERT OR IGNORE INTO dag_block VALUES (?, 0, 0, 0, ?, NULL)'
+
+const INSERT_SLICE = 'INSERT OR REPLACE INTO dag_block SELECT ?, id, ?, ?, ?, ? FROM dag_object WHERE path = ?'
+
+function insertSlice(path: string, { hash, offset, length, head, tail }: SliceRow): Statement {
+  const orNull = (bytes: Uint8Array): Uint8Array | null => (bytes.length === 0 ? null : bytes)
+  return { sql: INSERT_SLICE, params: [hash, offset, length, orNull(head), orNull(tail), path] }
+}
+
+function* inBatches<T>(items: Iterable<T>): Generator<T[]> {
+  let batch: T[] = []
+  for (const item of items) {
+    batch.push(item)
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}

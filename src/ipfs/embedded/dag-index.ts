@@ -1,0 +1,61 @@
+import { CID } from 'multiformats/cid'
+import { ObjectUnknownError } from '../../storage/errors.ts'
+import type { Database } from '../../storage/embedded/database.ts'
+import { CHUNK_SIZE, type AbortOptions, type ChunkHashes, type ObjectStore } from '../../storage/object-store.ts'
+import type { DagIndex, FileOptions, ProvideQueue, Tree } from '../node.ts'
+import { chunkHashesOf, layoutFile, type FileLayout } from '../unixfs/file-layout.ts'
+import { layoutTree } from '../unixfs/tree-layout.ts'
+import { BLOCK_TABLES, BlockTable } from './block-table.ts'
+import { PROVIDE_TABLES, ProvideTable } from './provide-table.ts'
+import type { SliceRow } from './slice-row.ts'
+
+const HASH_SIZE = 32
+const NOTHING = new Uint8Array()
+
+/** The index of blocks beside the embedded store, in its database: which slice of which object is which block. */
+export class EmbeddedDagIndex implements DagIndex, ProvideQueue {
+  readonly blocks: BlockTable
+  readonly queue: ProvideTable
+  readonly #store: ObjectStore & ChunkHashes
+
+  private constructor(database: Database, store: ObjectStore & ChunkHashes) {
+    this.blocks = new BlockTable(database, store)
+    this.queue = new ProvideTable(database)
+    this.#store = store
+  }
+
+  static async open(database: Database, store: ObjectStore & ChunkHashes): Promise<EmbeddedDagIndex> {
+    await database.migrate('ipfs', [BLOCK_TABLES + PROVIDE_TABLES])
+    return new EmbeddedDagIndex(database, store)
+  }
+
+  async file(path: string, { content, signal }: FileOptions = {}): Promise<CID> {
+    const size = content?.length ?? (await this.#store.stat(path, { signal }))?.size
+    if (size === undefined) throw new ObjectUnknownError(path)
+    const known = this.blocks.root(path)
+    if (known !== undefined) return CID.decode(known)
+    const hashes = content === undefined ? await this.#store.chunkHashes(path, { signal }) : chunkHashesOf(content)
+    const layout = layoutFile(hashes, size)
+    await this.blocks.putSlices(path, slicesOf(layout, hashes, size), { root: layout.root, signal })
+    return layout.root
+  }
+
+  async addTree(tree: Tree, options?: AbortOptions): Promise<CID> {
+    const { root, blocks } = layoutTree(tree)
+    await this.blocks.putInline(blocks, options)
+    return root
+  }
+
+  provide(roots: readonly CID[], options?: AbortOptions): Promise<void> {
+    return this.queue.add(roots, options)
+  }
+}
+
+function* slicesOf({ root, nodes }: FileLayout, hashes: Uint8Array, size: number): Generator<SliceRow> {
+  if (size === 0) yield { hash: root.multihash.digest, offset: 0, length: 0, head: NOTHING, tail: NOTHING }
+  for (let offset = 0, at = 0; at < hashes.length; offset += CHUNK_SIZE, at += HASH_SIZE) {
+    const length = Math.min(CHUNK_SIZE, size - offset)
+    yield { hash: hashes.subarray(at, at + HASH_SIZE), offset, length, head: NOTHING, tail: NOTHING }
+  }
+  for (const { cid, bytes } of nodes) yield { hash: cid.multihash.digest, offset: 0, length: 0, head: bytes, tail: NOTHING }
+}

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto'
+import { createDigester, formatDigest } from '../../oci/digest.ts'
+import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../../storage/errors.ts'
+import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
+import { VerificationError } from '../errors.ts'
+import type { FileFetch, WantedFile } from '../node.ts'
+import { IDENTITY } from '../unixfs/block.ts'
+import { walkFile, type FetchBlock, type FileBlock } from '../unixfs/walk-file.ts'
+import type { Window } from '../unixfs/window.ts'
+import type { EmbeddedDagIndex } from './dag-index.ts'
+import { Progress } from './progress.ts'
+import { SliceRows, type SliceRow } from './slice-row.ts'
+
+export interface SessionFileParts {
+  readonly store: ObjectStore
+  readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks'>
+  readonly fetch: FetchBlock
+  readonly window: Window
+  /** Stops it. */
+  readonly signal: AbortSignal
+  /** The repository that its upload is named after. */
+  readonly label: string
+}
+
+/** Bytes at the end of a file that nobody reads before the whole has been found right. */
+const WITHHELD = CHUNK_SIZE
+
+/** One file of a session: from its blocks into an upload, or, where the object is here already, into the index alone. */
+export class SessionFile implements FileFetch {
+  readonly done: Promise<{ readonly upload: string | undefined }>
+  readonly #wanted: WantedFile
+  readonly #parts: SessionFileParts
+  readonly #upload = randomUUID()
+  readonly #progress = new Progress()
+  #rows: SliceRows | undefined = new SliceRows()
+  /** The file's size, once its root is known. */
+  #size: number | undefined
+  #failed = false
+
+  constructor(wanted: WantedFile, parts: SessionFileParts) {
+    this.#wanted = wanted
+    this.#parts = parts
+    this.done = this.#run()
+    this.done.then(() => this.#progress.finish(), (reason: unknown) => {
+      this.#failed = true
+      this.#progress.fail(reason)
+    })
+  }
+
+  get failed(): boolean {
+    return this.#failed
+  }
+
+  async *read({ start = 0, length = Infinity }: ByteRange, { signal }: AbortOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const end = start + length
+    for (let at = start; at < end; ) {
+      const readable = await this.#progress.beyond(at, signal)
+      if (readable <= at) return
+      for await (const chunk of this.#slice(at, Math.min(readable, end) - at, signal)) {
+        yield chunk
+        at += chunk.length
+      }
+    }
+  }
+
+  /** Records what was fetched; the root last, so that a DAG of which it is here is here whole. */
+  async keep(options: AbortOptions): Promise<void> {
+    await this.done
+    if (this.#rows === undefined) return
+    await this.#parts.index.blocks.putSlices(this.#wanted.path, firstLast(this.#rows), options)
+    this.#rows = undefined
+  }
+
+  /** Call it when `done` has settled. */
+  async remove(): Promise<void> {
+    await this.#parts.store.uploads.remove(this.#upload)
+  }
+
+  async #run(): Promise<{ upload: string | undefined }> {
+    const { store, signal, label } = this.#parts
+    const { path, digest } = this.#wanted
+    const stat = await store.stat(path, { signal })
+    if (stat !== undefined) {
+      await this.#adopt(stat)
+      return { upload: undefined }
+    }
+    await store.uploads.create(this.#upload, label, { signal })
+    const onProgress = (size: number): void => this.#progress.reach(size - WITHHELD)
+    const size = await store.uploads.append(this.#upload, 0, this.#data(), { signal, onProgress })
+    try {
+      await store.uploads.verify(this.#upload, digest, { signal })
+    } catch (cause) {
+      if (!(cause instanceof DigestMismatchError)) throw cause
+      throw new VerificationError(`file ${this.#wanted.cid}: ${cause.message}`, { cause })
+    }
+    this.#progress.reach(size)
+    return { upload: this.#upload }
+  }
+
+  /** The object is here: only which blocks it is made of may have to be learnt. */
+  async #adopt({ size }: ObjectStat): Promise<void> {
+    const { index, signal } = this.#parts
+    const { cid, path, digest, size: wanted } = this.#wanted
+    if (typeof wanted === 'number' ? size !== wanted : size > wanted.atMost) throw new VerificationError(`${formatDigest(digest)} has ${size} bytes`)
+    this.#size = size
+    this.#progress.reach(size)
+    if ((await index.blocks.has(cid, { signal })) || (await index.file(path, { signal })).equals(cid)) {
+      this.#rows = undefined
+      return
+    }
+    const digester = createDigester(digest.algorithm)
+    for await (const data of this.#data()) digester.update(data)
+    if (digester.digest('hex') !== digest.hex) throw new VerificationError(`file ${cid} is not ${formatDigest(digest)}`)
+  }
+
+  async *#data(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { fetch, window, signal } = this.#parts
+    const { cid, size } = this.#wanted
+    const bound = typeof size === 'number' ? { size } : { size: this.#size, maxSize: size.atMost }
+    let offset = 0
+    for await (const block of walkFile(cid, fetch, { ...bound, window, signal })) {
+      this.#size ??= block.size
+      if (block.cid.multihash.code !== IDENTITY) this.#rows?.add(rowOf(block, offset))
+      const { data, bytes } = block
+      offset += data.length
+      if (data.length > 0) yield bytes.subarray(data.offset, data.offset + data.length)
+    }
+  }
+
+  /** From the upload; from the object, when it has become one or was one before. */
+  async *#slice(start: number, length: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+    const { store } = this.#parts
+    let passed = 0
+    try {
+      for await (const chunk of store.uploads.read(this.#upload, { start, length, signal })) {
+        passed += chunk.length
+        yield chunk
+      }
+    } catch (error) {
+      if (!(error instanceof UploadUnknownError)) throw error
+    }
+    if (passed === length) return
+    try {
+      yield* store.read(this.#wanted.path, { start: start + passed, length: length - passed, signal })
+    } catch (cause) {
+      if (!(cause instanceof ObjectUnknownError)) throw cause
+      throw new Error(`the fetch of ${this.#wanted.cid} was given up`, { cause })
+    }
+  }
+}
+
+function rowOf({ cid, bytes, data }: FileBlock, offset: number): SliceRow {
+  const end = data.offset + data.length
+  return { hash: cid.multihash.digest, offset, length: data.length, head: bytes.subarray(0, data.offset), tail: bytes.subarray(end) }
+}
+
+function* firstLast<T>(items: Iterable<T>): Generator<T> {
+  let first: { readonly item: T } | undefined
+  for (const item of items) {
+    if (first === undefined) first = { item }
+    else yield item
+  }
+  if (first !== undefined) yield first.item
+}
