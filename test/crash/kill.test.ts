@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { diskUse } from '../e2e/harness/data-directory.ts'
+import type { DiscoServer } from '../e2e/harness/disco.ts'
+import { RegistryClient, hexOf } from '../e2e/harness/registry-client.ts'
+import { Scene } from '../e2e/harness/scene.ts'
+import { assertComplete, assertGlobal } from '../e2e/harness/verify.ts'
+import { answers, assertPromises } from './promises.ts'
+import { push, pushAttempt, resumeUploads, type PushAttempt } from './push-attempt.ts'
+import { randomImage, type RandomImage } from './random-image.ts'
+
+const CRASHES = Number(process.env['DISCO_CRASHES'] ?? 24)
+const CLONE_CRASHES = Math.floor(CRASHES / 3)
+const PUSH_CRASHES = CRASHES - CLONE_CRASHES
+const PUSHES_AT_ONCE = 3
+const CLONES_AT_ONCE = 2
+
+describe('a server that is killed', { timeout: 1_800_000 }, () => {
+  let scene: Scene
+
+  before(async () => {
+    scene = await Scene.begin()
+  })
+
+  after(() => scene.end())
+
+  it(`${PUSH_CRASHES} times during pushes keeps its promises`, async (t) => {
+    let server = await scene.disco('pushes')
+    const empty = await diskUse(server.data)
+    const images: RandomImage[] = []
+    const acknowledged: PushAttempt[] = []
+    const counts = { acknowledged: 0, silentlyGlobal: 0, nothing: 0, gone: 0, resumed: 0 }
+
+    const newAttempt = (name: string, number: number) => {
+      const image = randomImage(`push ${name} ${number}`)
+      images.push(image)
+      return pushAttempt(`crash/${name}-${number}`, number % 2 === 0 ? 'latest' : `v${number}`, image)
+    }
+    const longest = await timed(() => pushAll(server, [0, 1, 2].map((number) => newAttempt('warm-up', number))))
+
+    for (let crash = 0; crash < PUSH_CRASHES; crash++) {
+      const attempts = Array.from({ length: PUSHES_AT_ONCE }, (_, number) => newAttempt(`round-${crash}`, number))
+      const pushing = Promise.allSettled(attempts.map((attempt) => push(new RegistryClient(server.url), attempt)))
+      await sleep(randomInt(0, Math.ceil(longest * 1.2)))
+      await server.kill()
+      await pushing
+
+      server = await scene.disco('pushes')
+      const client = new RegistryClient(server.url)
+      for (const attempt of attempts) {
+        const isGlobal = await assertPromises(client, attempt)
+        counts[attempt.cid !== undefined ? 'acknowledged' : isGlobal ? 'silentlyGlobal' : 'nothing']++
+        const { gone, resumed } = await resumeUploads(client, attempt, true)
+        counts.gone += gone
+        counts.resumed += resumed
+        if (attempt.cid === undefined) await push(client, attempt)
+        acknowledged.push(attempt)
+      }
+    }
+
+    for (const { cid, image } of acknowledged) await assertComplete(new RegistryClient(server.url), cid ?? '', 'latest', image.digest)
+    await server.stop()
+    await assertNoLitter(server.data, empty, images)
+    t.diagnostic(JSON.stringify(counts))
+    if (PUSH_CRASHES >= 10) assert.ok(counts.resumed > 0, 'some upload was resumed')
+  })
+
+  it(`${CLONE_CRASHES} times during clones keeps its promises`, async (t) => {
+    const origin = await scene.disco('origin')
+    const images = new Map<string, RandomImage>()
+    const newImages = (round: string) => addImages(origin, images, round)
+    const peers = [origin.url, origin.multiaddr()]
+    const counts = { complete: 0, nothing: 0 }
+
+    let server = await scene.disco('clones', { peers })
+    const empty = await diskUse(server.data)
+    const first = await newImages('warm-up')
+    const longest = await timed(() => cloneAll(server, first))
+    await server.stop()
+
+    for (let crash = 0; crash < CLONE_CRASHES; crash++) {
+      const cids = await newImages(`round ${crash}`)
+      server = await scene.disco('clones', { peers: [peers[crash % 2] ?? assert.fail()] })
+      const cloning = cloneAll(server, cids).catch(() => undefined)
+      await sleep(randomInt(0, Math.ceil(longest * 1.2)))
+      await server.kill()
+      await cloning
+
+      // With nobody to ask: what it names must be here.
+      server = await scene.disco('clones', { args: ['--noclone'] })
+      const client = new RegistryClient(server.url)
+      for (const cid of cids) {
+        const { digest } = images.get(cid) ?? assert.fail()
+        const isHere = await answers(client, cid, 'latest')
+        counts[isHere ? 'complete' : 'nothing']++
+        for (const [name, reference] of [[cid, digest], [hexOf(digest), cid], [hexOf(digest), digest]] as const) {
+          assert.equal(await answers(client, name, reference), isHere, `${name} ${reference}`)
+        }
+        if (isHere) await assertGlobal(client, digest, cid)
+      }
+      await server.kill()
+    }
+
+    server = await scene.disco('clones', { peers: [origin.url] })
+    for (const [cid, { digest }] of images) await assertGlobal(new RegistryClient(server.url), digest, cid)
+    await server.stop()
+    await origin.stop()
+    await assertNoLitter(server.data, empty, [...images.values()])
+    t.diagnostic(JSON.stringify(counts))
+  })
+})
+
+async function pushAll(server: DiscoServer, attempts: readonly PushAttempt[]): Promise<void> {
+  await Promise.all(attempts.map((attempt) => push(new RegistryClient(server.url), attempt)))
+}
+
+async function addImages(origin: DiscoServer, images: Map<string, RandomImage>, round: string): Promise<string[]> {
+  const cids = []
+  for (let number = 0; number < CLONES_AT_ONCE; number++) {
+    const attempt = pushAttempt(`origin/${number}`, 'latest', randomImage(`clone ${round} ${number}`))
+    await push(new RegistryClient(origin.url), attempt)
+    const cid = attempt.cid ?? assert.fail()
+    images.set(cid, attempt.image)
+    cids.push(cid)
+  }
+  return cids
+}
+
+/** Pulls images as a client does: the manifest, then its blobs at once. */
+async function cloneAll(server: DiscoServer, cids: readonly string[]): Promise<void> {
+  const client = new RegistryClient(server.url)
+  await Promise.all(
+    cids.map(async (cid) => {
+      const manifest = JSON.parse((await client.manifest(cid, 'latest')).bytes.toString())
+      await Promise.all(manifest.layers.map((layer: { digest: string }) => client.blob(cid, layer.digest)))
+    }),
+  )
+}
+
+/** What was cut short and never went on must not stay for good: the directory holds the images, and little beside. */
+async function assertNoLitter(data: string, empty: number, images: readonly RandomImage[]): Promise<void> {
+  const allowed = images.reduce((sum, { size, blobs }) => sum + 1.01 * size + blobs.length * 64 * 1024, 1 << 20)
+  const used = (await diskUse(data)) - empty
+  assert.ok(used < allowed, `${used} bytes are used, ${Math.floor(allowed)} would be plenty`)
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}

@@ -1,0 +1,36 @@
+import { randomInt } from 'node:crypto'
+import { incompressible } from '../e2e/harness/images.ts'
+import { OCI_MANIFEST, digestOf } from '../e2e/harness/registry-client.ts'
+
+/** An image in memory that nobody has pushed before. */
+export interface RandomImage {
+  /** Config and layers. */
+  readonly blobs: readonly Buffer<ArrayBuffer>[]
+  readonly manifest: Buffer<ArrayBuffer>
+  readonly digest: string
+  /** Bytes of it all. */
+  readonly size: number
+}
+
+const SMALLEST_LAYER = 1000
+const LARGEST_LAYER = 5 << 20
+
+/** Three layers of random sizes around the size of a chunk; what is in them depends on the seed. */
+export function randomImage(seed: string): RandomImage {
+  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, seed }))
+  const layers = [0, 1, 2].map((number) => incompressible(`${seed}/${number}`, randomInt(SMALLEST_LAYER, LARGEST_LAYER)))
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: descriptor('application/vnd.oci.image.config.v1+json', config),
+      layers: layers.map((layer) => descriptor('application/vnd.oci.image.layer.v1.tar', layer)),
+    }),
+  )
+  const blobs = [config, ...layers]
+  return { blobs, manifest, digest: digestOf(manifest), size: [...blobs, manifest].reduce((sum, { length }) => sum + length, 0) }
+}
+
+function descriptor(mediaType: string, bytes: Buffer): { mediaType: string; digest: string; size: number } {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length }
+}
