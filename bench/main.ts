@@ -42,8 +42,8 @@ async function bench(cases: readonly Case[], runs: number): Promise<void> {
   if (!(await wrkInstalled())) warn('wrk is NOT installed (apt-get install wrk): the manifest figures come from a client of our own, which needs more CPU and flatters nobody')
   const measured: Measured[] = []
   for (const one of cases) measured.push({ case: one, rounds: await measure(one, peers, runs) })
-  const { stdout } = await run('stat', ['-f', '-c', '%T', values.dir])
-  process.stdout.write(`${machine(stdout.trim())}, ${runs} rounds\n\n${table(measured, peers)}\n`)
+  const { stdout } = await run('df', ['--output=fstype', values.dir])
+  process.stdout.write(`${machine(stdout.trim().split('\n').at(-1) ?? '')}, ${runs} rounds\n\n${table(measured, peers)}\n`)
 }
 
 async function installedPeers(wanted: readonly string[] | undefined): Promise<VersionedPeer[]> {
@@ -73,7 +73,7 @@ async function measure(one: Case, peers: readonly VersionedPeer[], runs: number)
         process.exitCode = 1
       }
     }
-    for (const [key, values] of round) rounds.get(key)?.push(values)
+    for (const [key, byPeer] of round) rounds.get(key)?.push(byPeer)
   }
   return rounds
 }

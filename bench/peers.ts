@@ -43,7 +43,9 @@ function disco(id: PeerId, title: string, options: readonly string[]): Peer {
     async start(directory, extra = []) {
       const port = await freePort()
       const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', ...options, ...extra]
-      return await startServer(port, directory, { file: process.execPath, args: [DISCO, ...args] })
+      // As `npm start` has it.
+      const env = { UV_THREADPOOL_SIZE: '16' }
+      return await startServer(port, directory, { file: process.execPath, args: [DISCO, ...args], env })
     },
   }
 }

@@ -18,10 +18,10 @@ export interface VersionedPeer {
 
 const OURS: readonly PeerId[] = ['disco', 'disco-2']
 
-export function machine(directoryType: string): string {
+export function machine(fileSystem: string): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown CPU'
   const memory = Math.round(totalmem() / 2 ** 30)
-  return `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores of ${model}, ${memory} GiB, ${directoryType}, Linux ${release()}, Node ${process.version}`
+  return `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores of ${model}, ${memory} GiB, ${fileSystem}, Linux ${release()}, Node ${process.version}`
 }
 
 /** A Markdown table: medians, and below each of ours the medians of the rounds' ratios. */
@@ -34,7 +34,7 @@ export function table(measured: readonly Measured[], peers: readonly VersionedPe
       metric.unit,
       ...peers.map(({ peer }) => cell(metric, rounds, peer.id)),
       metric.goals.map(goalText).join(', '),
-      ...[OURS.filter((id) => rounds.some((round) => round.has(id))).map((id) => verdict(metric, rounds, id)).join(' / ')],
+      OURS.filter((id) => rounds.some((round) => round.has(id))).map((id) => verdict(metric, rounds, id)).join(' / '),
     ]
   }))
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')

@@ -22,8 +22,14 @@ try {
       return installNode()
     })
     process.exitCode = await runChecks(node, args)
+  } else if (task === 'bench') {
+    const node = await exclusively(() => {
+      installPackages('development')
+      return installNode()
+    })
+    process.exitCode = await run(node, ['bench/main.ts', ...args])
   } else {
-    throw new Error('usage: node scripts/run.mjs start|test [arguments]')
+    throw new Error('usage: node scripts/run.mjs start|test|bench [arguments]')
   }
 } catch (error) {
   console.error(`disco: ${error.message}`)

@@ -14,13 +14,13 @@ interface Image {
 
 /** Makes the images and opens the connections; what it returns is the push, to be timed. */
 export async function preparePush({ port, images }: PushJob): Promise<() => Promise<PushResult>> {
-  const prepared: Image[] = images.map(({ name, tag, layers }) => ({ name, tag, layers: layers.map(createLayer) }))
-  const connections = await Promise.all(prepared.map(() => Connection.open(port)))
+  const prepared = images.map(({ name, tag, layers }): Image => ({ name, tag, layers: layers.map(createLayer) }))
+  const pushes = await Promise.all(prepared.map(async (image) => ({ image, connection: await Connection.open(port) })))
   return async () => {
     const start = performance.now()
-    const digests = await Promise.all(connections.map((connection, index) => pushImage(connection, prepared[index]!)))
+    const digests = await Promise.all(pushes.map(({ image, connection }) => pushImage(connection, image)))
     const seconds = (performance.now() - start) / 1000
-    for (const connection of connections) connection.close()
+    for (const { connection } of pushes) connection.close()
     return { digests, seconds, bytes: prepared.flatMap(({ layers }) => layers).reduce((sum, { size }) => sum + size, 0) }
   }
 }
