@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { RegistryClient, expectStatus, hexOf } from '../e2e/harness/registry-client.ts'
+import type { RegistryClient} from '../e2e/harness/registry-client.ts';
+import { expectStatus, hexOf } from '../e2e/harness/registry-client.ts'
 import { assertComplete, assertGlobal, cidByTags } from '../e2e/harness/verify.ts'
 import type { PushAttempt } from './push-attempt.ts'
 

@@ -75,7 +75,7 @@ describe('a server', { timeout: 300_000 }, () => {
       const peers = { alone: [], gateway: [other.url], bitswap: [other.multiaddr()] }[way]
       const name = `unknown-${way}`
       await (await scene.disco(name, { peers })).stop()
-      const before = await contentOf(join(scene.directory, name))
+      const untouched = await contentOf(join(scene.directory, name))
 
       const server = await scene.disco(name, { peers, args: ['--clone-timeout', '2s'] })
       const start = performance.now()
@@ -86,7 +86,7 @@ describe('a server', { timeout: 300_000 }, () => {
       assert.ok(took < 4000, `answered after ${Math.round(took)} ms`)
       await server.stop()
       await other.stop()
-      assert.deepEqual(await contentOf(join(scene.directory, name)), before)
+      assert.deepEqual(await contentOf(join(scene.directory, name)), untouched)
     })
   }
 
@@ -119,7 +119,7 @@ describe('a server', { timeout: 300_000 }, () => {
 
     const empty = await scene.disco('disk')
     await empty.stop()
-    const before = await diskUse(empty.data)
+    const bare = await diskUse(empty.data)
     const server = await scene.disco('disk')
     await layoutPushes.skopeo(layout, 'small', server.host, 'disk:v1')
     const cid = await cidByTags(new RegistryClient(server.url), digest)
@@ -129,7 +129,7 @@ describe('a server', { timeout: 300_000 }, () => {
     await clone.stop()
     await server.stop()
     for (const { data } of [server, clone]) {
-      const cost = (await diskUse(data)) - before
+      const cost = (await diskUse(data)) - bare
       assert.ok(cost < allowed, `${data}: ${cost} bytes for ${size}, ${Math.floor(allowed)} are allowed`)
       await rm(data, { recursive: true })
     }

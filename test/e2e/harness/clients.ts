@@ -14,10 +14,7 @@ export type LayoutPush = (layout: string, tag: string, host: string, name: strin
 
 export const layoutPushes: Readonly<Record<'skopeo' | 'oras' | 'regctl', LayoutPush>> = {
   skopeo: (layout, tag, host, name) =>
-    run('skopeo', [
-      ...['copy', '-q', '--all', '--preserve-digests', '--dest-tls-verify=false'],
-      ...[`oci:${layout}:${tag}`, `docker://${host}/${name}`],
-    ]),
+    skopeoCopy('--dest-tls-verify=false', `oci:${layout}:${tag}`, `docker://${host}/${name}`),
   oras: (layout, tag, host, name) =>
     run('oras', ['cp', '-r', '--no-tty', '--from-oci-layout', '--to-plain-http', `${layout}:${tag}`, `${host}/${name}`]),
   regctl: (layout, tag, host, name) =>
@@ -29,19 +26,17 @@ export type RegistryCopy = (from: string, to: string) => Promise<string>
 
 export const registryCopies: Readonly<Record<'skopeo' | 'crane' | 'oras' | 'regctl', RegistryCopy>> = {
   skopeo: (from, to) =>
-    run('skopeo', [
-      ...['copy', '-q', '--all', '--preserve-digests', '--src-tls-verify=false', '--dest-tls-verify=false'],
-      ...[`docker://${from}`, `docker://${to}`],
-    ]),
+    skopeoCopy('--src-tls-verify=false', '--dest-tls-verify=false', `docker://${from}`, `docker://${to}`),
   crane: (from, to) => run('crane', ['copy', from, to]),
   oras: (from, to) => run('oras', ['cp', '-r', '--no-tty', '--from-plain-http', '--to-plain-http', from, to]),
-  regctl: (from, to) =>
-    run('regctl', [
-      ...['--host', `reg=${hostOf(from)},tls=disabled`, '--host', `reg=${hostOf(to)},tls=disabled`],
-      ...['image', 'copy', from, to],
-    ]),
+  regctl: (from, to) => run('regctl', [...withoutTls(from), ...withoutTls(to), 'image', 'copy', from, to]),
 }
 
-function hostOf(reference: string): string {
-  return reference.slice(0, reference.indexOf('/'))
+function skopeoCopy(...args: readonly string[]): Promise<string> {
+  return run('skopeo', ['copy', '-q', '--all', '--preserve-digests', ...args])
+}
+
+/** The options that tell regctl to speak plain HTTP with the registry of a reference. */
+function withoutTls(reference: string): string[] {
+  return ['--host', `reg=${reference.slice(0, reference.indexOf('/'))},tls=disabled`]
 }

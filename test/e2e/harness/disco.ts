@@ -37,12 +37,10 @@ const STOP_MS = 20_000
 /** Starts a server in the private network, on loopback only, and waits until it answers. */
 export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
   const port = options.port ?? (await unusedPort())
-  const args = [
-    ...['src/cli/main.ts', 'serve', '--host', '127.0.0.1', '--port', String(port), '--data', options.data],
-    ...['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0'],
-    ...(options.peers ?? []).flatMap((peer) => ['--peer', peer]),
-    ...(options.args ?? []),
-  ]
+  const peers = (options.peers ?? []).flatMap((peer) => ['--peer', peer])
+  const place = ['--host', '127.0.0.1', '--port', String(port), '--data', options.data]
+  const network = ['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...peers]
+  const args = ['src/cli/main.ts', 'serve', ...place, ...network, ...(options.args ?? [])]
   // A process group of its own, so that kill() takes its children along.
   const child = spawn(process.execPath, args, {
     cwd: ROOT,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { RegistryClient, digestOf, hexOf } from './registry-client.ts'
+import type { RegistryClient} from './registry-client.ts';
+import { digestOf, hexOf } from './registry-client.ts'
 
 interface Descriptor {
   readonly digest: string
