@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { StorageFailedError } from '../errors.ts'
+import type { AbortOptions, ByteRange } from '../object-store.ts'
+
+/** Bytes read or written at once. */
+export const BATCH_SIZE: number = 1024 * 1024
+/** Buffers that are kept for the next reader or writer. */
+const SPARE_BUFFERS = 16
+
+/** The files that hold large objects and uploads. A file has one name for life; what it is, only the database says. */
+export class BlobFiles {
+  readonly #directory: string
+  readonly #spare: Buffer[] = []
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** A name that no file has had before. */
+  name(): string {
+    return randomBytes(16).toString('hex')
+  }
+
+  path(file: string): string {
+    return join(this.#directory, file.slice(0, 2), file)
+  }
+
+  /** Opens a file to go on writing it, and makes it where there is none. */
+  async create(file: string): Promise<FileHandle> {
+    const path = this.path(file)
+    return storing(path, async () => {
+      if ((await mkdir(dirname(path), { recursive: true })) !== undefined) await syncDirectory(this.#directory)
+      return open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    })
+  }
+
+  /** Makes the name of a file as durable as its bytes. */
+  async syncName(file: string): Promise<void> {
+    await storing(file, () => syncDirectory(dirname(this.path(file))))
+  }
+
+  /** A file opened to be read, or undefined when there is none. */
+  async open(file: string): Promise<FileHandle | undefined> {
+    const path = this.path(file)
+    return storing(path, () => open(path, 'r').catch(absent))
+  }
+
+  /** Reads a range of an open file up to its end, then closes it. A chunk is good until the next one is asked for. */
+  async *read(handle: FileHandle, { start = 0, length = Infinity, signal }: ByteRange & AbortOptions): AsyncGenerator<Uint8Array, void, void> {
+    const buffer = this.takeBuffer()
+    try {
+      for (let position = start; position < start + length; ) {
+        signal?.throwIfAborted()
+        const wanted = Math.min(BATCH_SIZE, start + length - position)
+        const { bytesRead } = await storing('a blob file', () => handle.read(buffer, 0, wanted, position))
+        if (bytesRead === 0) return
+        yield buffer.subarray(0, bytesRead)
+        position += bytesRead
+      }
+    } finally {
+      this.giveBuffer(buffer)
+      await handle.close()
+    }
+  }
+
+  /** Removes files that nothing points to, durably, so that they can be forgotten. */
+  async unlink(files: readonly string[]): Promise<void> {
+    for (const file of files) await storing(file, () => unlink(this.path(file)).catch(absent))
+    for (const directory of new Set(files.map((file) => dirname(this.path(file))))) {
+      await storing(directory, () => syncDirectory(directory).catch(absent))
+    }
+  }
+
+  takeBuffer(): Buffer {
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_SIZE)
+  }
+
+  giveBuffer(buffer: Buffer): void {
+    if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer)
+  }
+}
+
+/** A new or removed name is in its directory's own data: that has to be synced as well. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Does something with the medium. @throws StorageFailedError with what the system said as its cause */
+export async function storing<T>(what: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    if (cause instanceof StorageFailedError) throw cause
+    const code = (cause as NodeJS.ErrnoException).code
+    throw new StorageFailedError(code === 'ENOSPC' || code === 'EDQUOT' ? 'no space left for storage' : `storage failed at ${what}`, { cause })
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined
+  throw error
+}

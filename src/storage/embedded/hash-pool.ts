@@ -1,0 +1,166 @@
+import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { DigestAlgorithm } from '../../oci/digest.ts'
+import { StorageFailedError } from '../errors.ts'
+import type { HashOutcome, HashRequest, HashTask } from './hash-worker.ts'
+
+export interface Hashes {
+  /** Of the whole, when an algorithm was named. */
+  readonly hex?: string | undefined
+  /** sha2-256 of every chunk, when they were hashed along. */
+  readonly chunks?: Uint8Array | undefined
+}
+
+/** Threads at most: hashing is all that they do, so one for a core. */
+const MAX_THREADS = 8
+/** Files followed at most. The longest untouched one is dropped, and hashed anew from its file if it goes on after all. */
+const MAX_FOLLOWED = 64
+
+interface Followed {
+  readonly task: HashTask
+  readonly thread: HashThread
+  size: number
+  /** Lease under which the bytes were written. */
+  holder: string
+}
+
+interface HashThread {
+  readonly worker: Worker
+  files: number
+}
+
+/**
+ * Hashes files in threads of their own, from the page cache, while they are still being written. What it knows it can
+ * lose: a digest is computed from the file's beginning where the bytes so far have not been followed here.
+ */
+export class HashPool {
+  readonly #threads: HashThread[] = []
+  readonly #followed = new Map<string, Followed>()
+  readonly #pending = new Map<number, { resolve(hashes: Hashes): void; reject(reason: Error): void }>()
+  readonly #size: number
+  #next = 0
+  #closed = false
+
+  constructor(size: number = Math.min(availableParallelism(), MAX_THREADS)) {
+    this.#size = size
+  }
+
+  /** Files that are being written and hashed right now, about. */
+  get following(): number {
+    return this.#followed.size
+  }
+
+  /** Continues under a new lease; what was followed is good only if nobody else has written in between. */
+  resume(path: string, size: number, previous: string | undefined, holder: string): void {
+    const followed = this.#followed.get(path)
+    if (followed === undefined) return
+    if (followed.holder === previous && followed.size === size) followed.holder = holder
+    else this.forget(path)
+  }
+
+  /** Tells that the file has `size` bytes now. Begins to follow it where they are its first ones. */
+  follow(path: string, size: number, holder: string, begins: boolean): void {
+    let followed = this.#followed.get(path)
+    if (followed === undefined) {
+      if (!begins) return
+      // One upload: its chunks can be hashed meanwhile. Several: the bytes have to get in first.
+      followed = this.#begin({ key: path, path, algorithm: 'sha256', chunks: this.#followed.size < this.#threads.length || this.#followed.size < this.#size }, holder)
+      this.#followed.set(path, followed)
+      if (this.#followed.size > MAX_FOLLOWED) for (const [oldest] of this.#followed) {
+        this.forget(oldest)
+        break
+      }
+    }
+    followed.size = size
+    this.#post(followed.thread, { type: 'follow', task: followed.task, size })
+  }
+
+  /** The digest of the first `size` bytes, which are all, and the hashes of the chunks if they are to be had along. */
+  async digest(path: string, size: number, algorithm: DigestAlgorithm): Promise<Hashes> {
+    const followed = this.#followed.get(path)
+    if (followed === undefined) return this.#once({ key: '', path, algorithm, chunks: algorithm === 'sha256' }, size)
+    if (followed.task.algorithm === algorithm) return this.#finish(followed, size)
+    const { hex } = await this.#once({ key: '', path, algorithm, chunks: false }, size)
+    return { hex, chunks: (await this.#finish(followed, size)).chunks }
+  }
+
+  /** The hashes of the chunks alone. */
+  async chunks(path: string, size: number): Promise<Uint8Array> {
+    const { chunks } = await this.#once({ key: '', path, algorithm: undefined, chunks: true }, size)
+    return chunks ?? new Uint8Array()
+  }
+
+  forget(path: string): void {
+    const followed = this.#followed.get(path)
+    if (followed === undefined) return
+    this.#followed.delete(path)
+    this.#end(followed)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  async #once(task: HashTask, size: number): Promise<Hashes> {
+    const started = this.#begin({ ...task, key: `once ${this.#next++}` }, '')
+    try {
+      return await this.#finish(started, size)
+    } finally {
+      this.#end(started)
+    }
+  }
+
+  #begin(task: HashTask, holder: string): Followed {
+    let thread = this.#threads.reduce<HashThread | undefined>((least, next) => (least === undefined || next.files < least.files ? next : least), undefined)
+    if (thread === undefined || (thread.files > 0 && this.#threads.length < this.#size)) thread = this.#start()
+    thread.files++
+    return { task, thread, size: 0, holder }
+  }
+
+  #end({ task, thread }: Followed): void {
+    thread.files--
+    this.#post(thread, { type: 'forget', key: task.key })
+  }
+
+  #finish({ task, thread }: Followed, size: number): Promise<Hashes> {
+    if (this.#closed) return Promise.reject(new StorageFailedError('the store is closed'))
+    const id = this.#next++
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject })
+      thread.worker.ref()
+      this.#post(thread, { type: 'finish', task, size, id })
+    })
+  }
+
+  #post(thread: HashThread, request: HashRequest): void {
+    thread.worker.postMessage(request)
+  }
+
+  #start(): HashThread {
+    const worker = new Worker(new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url))
+    const thread = { worker, files: 0 }
+    worker.on('message', ({ id, error, ...hashes }: HashOutcome) => {
+      const pending = this.#pending.get(id)
+      this.#pending.delete(id)
+      if (this.#pending.size === 0) for (const each of this.#threads) each.worker.unref()
+      if (error === undefined) pending?.resolve(hashes)
+      else pending?.reject(new StorageFailedError('a blob file could not be hashed', { cause: error }))
+    })
+    worker.on('error', (cause) => this.#lose(thread, new StorageFailedError('hashing failed', { cause })))
+    worker.on('exit', () => this.#lose(thread, new StorageFailedError('the store is closed')))
+    worker.unref()
+    this.#threads.push(thread)
+    return thread
+  }
+
+  /** Nobody knows which of the waiting were its own, so all try again. */
+  #lose(thread: HashThread, reason: Error): void {
+    const index = this.#threads.indexOf(thread)
+    if (index >= 0) this.#threads.splice(index, 1)
+    for (const [path, followed] of this.#followed) if (followed.thread === thread) this.#followed.delete(path)
+    for (const { reject } of this.#pending.values()) reject(reason)
+    this.#pending.clear()
+  }
+}

@@ -1,0 +1,136 @@
+import type { FileHandle } from 'node:fs/promises'
+import { BATCH_SIZE, storing, type BlobFiles } from './blob-files.ts'
+
+/** Bytes after which what was written is made durable, also in mid-upload. */
+const SYNC_EVERY = 32 * 1024 * 1024
+/** How long bytes wait for more to come, so that they are written together, in milliseconds. */
+const GATHERING = 5
+
+export interface UploadWriterOptions {
+  readonly files: BlobFiles
+  readonly file: string
+  readonly handle: FileHandle
+  /** Where the file's good bytes end. */
+  readonly size: number
+  /** Before bytes are written: throws where the file is no longer ours. */
+  readonly before: () => void
+  /** The file has this many bytes. */
+  readonly written: (size: number) => void
+  /** This many bytes are durable. */
+  readonly synced: (size: number) => Promise<void>
+}
+
+/** Writes the small chunks of a socket in large batches: one batch is gathered while the one before is on its way. */
+export class UploadWriter {
+  readonly #options: UploadWriterOptions
+  readonly #timer: NodeJS.Timeout
+  #batch: Buffer
+  #other: Buffer
+  #gathered = 0
+  #written: number
+  #synced: number
+  #nameSynced: boolean
+  #writing: Promise<void> | undefined
+  #syncing: Promise<void> | undefined
+  #failure: unknown
+
+  constructor(options: UploadWriterOptions) {
+    this.#options = options
+    this.#written = options.size
+    this.#synced = options.size
+    this.#nameSynced = options.size > 0
+    this.#batch = options.files.takeBuffer()
+    this.#other = options.files.takeBuffer()
+    this.#timer = setTimeout(() => this.#idle(), GATHERING)
+  }
+
+  /** Takes a copy of the chunk. */
+  async add(chunk: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < chunk.byteLength; ) {
+      const part = chunk.subarray(taken, taken + BATCH_SIZE - this.#gathered)
+      this.#batch.set(part, this.#gathered)
+      this.#gathered += part.byteLength
+      taken += part.byteLength
+      if (this.#gathered === BATCH_SIZE) await this.#flush()
+    }
+    if (this.#gathered > 0) this.#timer.refresh()
+  }
+
+  /** Writes and syncs what has been gathered. Resolves with the size that is durable. */
+  async end(): Promise<number> {
+    clearTimeout(this.#timer)
+    try {
+      await this.#flush()
+      await this.#writing
+    } catch (error) {
+      this.#failure ??= error
+    }
+    // What was written before a failure is still worth keeping.
+    await this.#syncing
+    if (this.#written > this.#synced) await this.#sync()
+    if (this.#failure !== undefined) throw this.#failure
+    return this.#written
+  }
+
+  /** Once nothing runs any more. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await Promise.allSettled([this.#writing, this.#syncing])
+    this.#options.files.giveBuffer(this.#batch)
+    this.#options.files.giveBuffer(this.#other)
+    await this.#options.handle.close()
+  }
+
+  /** Nothing more has come for a while: let readers have what there is. */
+  #idle(): void {
+    if (this.#gathered > 0 && this.#writing === undefined) this.#begin()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#gathered > 0) this.#begin()
+    if (this.#written + this.#gathered - this.#synced < SYNC_EVERY) return
+    await this.#writing
+    await this.#syncing
+    this.#syncing = this.#sync().catch((error: unknown) => {
+      this.#failure ??= error
+    }).finally(() => {
+      this.#syncing = undefined
+    })
+  }
+
+  #begin(): void {
+    const batch = this.#batch.subarray(0, this.#gathered)
+    const next = this.#other
+    this.#other = this.#batch
+    this.#batch = next
+    this.#gathered = 0
+    this.#writing = this.#write(batch).catch((error: unknown) => {
+      this.#failure ??= error
+    }).finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  async #write(batch: Uint8Array): Promise<void> {
+    const { before, file, handle, written } = this.#options
+    before()
+    for (let done = 0; done < batch.byteLength; ) {
+      const { bytesWritten } = await storing(file, () => handle.write(batch, done, batch.byteLength - done, this.#written))
+      done += bytesWritten
+      this.#written += bytesWritten
+    }
+    written(this.#written)
+  }
+
+  async #sync(): Promise<void> {
+    const { file, files, handle, synced } = this.#options
+    const size = this.#written
+    await storing(file, () => handle.datasync())
+    if (!this.#nameSynced) await files.syncName(file)
+    this.#nameSynced = true
+    this.#synced = size
+    await synced(size)
+  }
+}
