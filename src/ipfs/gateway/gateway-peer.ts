@@ -1,0 +1,126 @@
+import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import type { CID } from 'multiformats/cid'
+import type { AbortOptions } from '../../storage/object-store.ts'
+import { VerificationError } from '../errors.ts'
+import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
+import type { BlockPeer } from './combined-source.ts'
+
+export interface GatewayPeerOptions {
+  /** Milliseconds without a byte after which a request has failed. @default 10000 */
+  readonly idleTimeout?: number | undefined
+  /** Connections at once. @default 8 */
+  readonly connections?: number | undefined
+}
+
+const IDLE_TIMEOUT = 10_000
+const CONNECTIONS = 8
+
+/** One trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway): a Disco, a Kubo, any other. */
+export class GatewayPeer implements BlockPeer {
+  readonly name: string
+  readonly #base: URL
+  readonly #agent: HttpAgent
+  readonly #idleTimeout: number
+
+  /** @param url where `/ipfs/<cid>` is found: `http://host:1970`, with a path before it or without */
+  constructor(url: URL | string, options: GatewayPeerOptions = {}) {
+    this.#base = new URL(url)
+    if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
+    this.name = `${this.#base.protocol}//${this.#base.host}${this.#base.pathname}`
+    const agentOptions = { keepAlive: true, maxSockets: options.connections ?? CONNECTIONS }
+    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions)
+    this.#idleTimeout = options.idleTimeout ?? IDLE_TIMEOUT
+  }
+
+  async ask(cid: CID, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    options.signal?.throwIfAborted()
+    const bytes = await this.#get(cid, options, true)
+    if (bytes !== undefined) verifyBlock(cid, bytes)
+    return bytes
+  }
+
+  async close(): Promise<void> {
+    this.#agent.destroy()
+  }
+
+  async #get(cid: CID, { signal }: AbortOptions, again: boolean): Promise<Uint8Array | undefined> {
+    const request = this.#request(cid, signal)
+    try {
+      return await answerOf(request, cid)
+    } catch (cause) {
+      request.destroy()
+      signal?.throwIfAborted()
+      if (cause instanceof VerificationError) throw cause
+      // The other side may close a kept connection in the moment in which it is used again.
+      if (again && request.reusedSocket && isReset(cause)) return this.#get(cid, { signal }, false)
+      throw new Error(`${this.name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
+  }
+
+  #request(cid: CID, signal: AbortSignal | undefined): ClientRequest {
+    const url = new URL(`ipfs/${cid}?format=raw`, this.#base)
+    const request = url.protocol === 'https:' ? requestHttps : requestHttp
+    const options: RequestOptions = {
+      agent: this.#agent,
+      headers: { accept: 'application/vnd.ipld.raw' },
+      timeout: this.#idleTimeout,
+      ...(signal === undefined ? {} : { signal }),
+    }
+    return request(url, options)
+  }
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+}
+
+function answerOf(request: ClientRequest, cid: CID): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    request.on('error', reject)
+    request.on('timeout', () => request.destroy(new Error('no answer in time')))
+    request.on('response', (response) => {
+      response.on('error', reject)
+      if (response.statusCode === 200) {
+        blockOf(response, cid).then(resolve, reject)
+        return
+      }
+      response.resume()
+      if (response.statusCode === 404 || response.statusCode === 410) resolve(undefined)
+      else reject(new Error(`answered with status ${response.statusCode ?? 0}`))
+    })
+    request.end()
+  })
+}
+
+/** Straight into one buffer: the size is known, or at most that of a block. */
+function blockOf(response: IncomingMessage, cid: CID): Promise<Uint8Array> {
+  const length = response.headers['content-length']
+  const tooLarge = (): VerificationError => new VerificationError(`block ${cid} is larger than ${MAX_BLOCK_SIZE} bytes`)
+  return new Promise((resolve, reject) => {
+    if (length !== undefined && Number(length) > MAX_BLOCK_SIZE) {
+      reject(tooLarge())
+      return
+    }
+    let block: Buffer = Buffer.allocUnsafeSlow(Number(length ?? 64 * 1024))
+    let size = 0
+    response.on('data', (chunk: Buffer) => {
+      if (size + chunk.length > MAX_BLOCK_SIZE) {
+        reject(tooLarge())
+        response.destroy()
+        return
+      }
+      if (size + chunk.length > block.length) block = grown(block, size, size + chunk.length)
+      chunk.copy(block, size)
+      size += chunk.length
+    })
+    response.on('end', () => resolve(block.subarray(0, size)))
+    response.on('close', () => reject(new Error('the answer was cut short')))
+  })
+}
+
+function grown(block: Buffer, size: number, needed: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(Math.min(MAX_BLOCK_SIZE, Math.max(needed, block.length * 2)))
+  block.copy(larger, 0, 0, size)
+  return larger
+}
