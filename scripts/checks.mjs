@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ROOT } from './setup/root.mjs'
 
 /**
- * Everything that needs no other program: types, lint, dead code, then every test but the end-to-end ones, or those
+ * Everything that needs no other program: types, lint, dead code, then every test but those of test/e2e and test/crash, or those
  * that `files` names. Resolves with the exit code; the last line printed is `N passed, N failed`.
  */
 export async function runChecks(node, files) {
@@ -36,7 +36,7 @@ export async function runChecks(node, files) {
 
 function testFiles() {
   return readdirSync(join(ROOT, 'test'), { recursive: true })
-    .filter((path) => path.endsWith('.test.ts') && !path.startsWith('e2e'))
+    .filter((path) => path.endsWith('.test.ts') && !/^(e2e|crash)\b/.test(path))
     .map((path) => join('test', path))
     .toSorted()
 }

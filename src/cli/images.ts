@@ -5,7 +5,8 @@ import { formatAge, formatSize } from './units.ts'
 /** `disco images`: what is here. */
 export async function images(args: readonly string[]): Promise<void> {
   await onStore(args, async (store, { json }) => {
-    const found = await Array.fromAsync(listImages(store))
+    const found: ImageSummary[] = []
+    for await (const image of listImages(store)) found.push(image)
     if (json) console.log(JSON.stringify(found.map((image) => ({ ...image, createdAt: new Date(image.createdAt).toISOString() })), undefined, 2))
     else if (found.length === 0) console.log('no images yet: docker push localhost:1970/<name>')
     else console.log(table(found))

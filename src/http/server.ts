@@ -13,6 +13,11 @@ export interface ListenOptions {
   readonly port: number
 }
 
+/** A socket of this machine, for other processes of the same registry. */
+export interface ListenLocally {
+  readonly path: string
+}
+
 const IDLE_TIMEOUT = 600_000
 /** Between two requests of one connection; above what load balancers keep one for (60 s is common). */
 const KEEP_ALIVE_TIMEOUT = 75_000
@@ -41,17 +46,15 @@ export class HttpServer {
   }
 
   /** @throws Error when the port is taken */
-  async listen({ host, port }: ListenOptions): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port }, () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
+  async listen(options: ListenOptions): Promise<AddressInfo> {
+    await this.#bind(options)
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('the server has no TCP address')
     return address
+  }
+
+  async listenLocally({ path }: ListenLocally): Promise<void> {
+    await this.#bind({ path })
   }
 
   /** Accepts nothing more, lets what is in flight finish, and after `grace` milliseconds cuts it off. Safe to repeat. */
@@ -63,5 +66,15 @@ export class HttpServer {
     await closed
     clearInterval(sweep)
     clearTimeout(deadline)
+  }
+
+  #bind(options: ListenOptions | ListenLocally): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(options, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
   }
 }

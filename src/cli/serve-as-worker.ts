@@ -1,0 +1,31 @@
+import type { Config } from '../config/options.ts'
+import { createDisco } from '../disco.ts'
+import { createLogger } from '../telemetry/create-logger.ts'
+import { failureLines } from './failure.ts'
+import { onShutdown } from './shutdown.ts'
+
+/** The environment variable that tells a worker where the process with the network is. */
+export const UPSTREAM_VARIABLE = 'DISCO_UPSTREAM_SOCKET'
+
+/** What a worker tells the process that started it. */
+export type WorkerMessage = { readonly address: string } | { readonly failure: readonly string[] }
+
+/** One of the processes that serve requests; the network is in the one that started it. */
+export async function serveAsWorker(config: Config): Promise<void> {
+  const upstream = process.env[UPSTREAM_VARIABLE]
+  if (upstream === undefined) throw new Error(`${UPSTREAM_VARIABLE} is not set`)
+  try {
+    const disco = await createDisco({ ...config, upstream, log: createLogger(config.logLevel).child({ pid: process.pid }) })
+    onShutdown(() => disco.stop())
+    await tell({ address: await disco.start() })
+  } catch (error) {
+    await tell({ failure: failureLines(error) })
+    process.exit(1)
+  }
+}
+
+function tell(message: WorkerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, undefined, undefined, () => resolve())
+  })
+}

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Config } from '../config/options.ts'
+import { createDisco } from '../disco.ts'
+import { createLogger } from '../telemetry/create-logger.ts'
+import { UPSTREAM_VARIABLE } from './serve-as-worker.ts'
+import { onShutdown } from './shutdown.ts'
+import { addressLine, nodeLines } from './start-lines.ts'
+import { Workers } from './workers.ts'
+
+/** Paths of sockets have room for no more: sockaddr_un, on the strictest system. */
+const LONGEST_SOCKET_PATH = 100
+
+/** This process runs the network and answers for what is not here yet, on a socket; its workers serve the port. */
+export async function serveWithWorkers(config: Config): Promise<void> {
+  const log = createLogger(config.logLevel)
+  const socket = socketPath(config.data)
+  const disco = await createDisco({ ...config, socket, log })
+  const workers = new Workers(config.processes, { [UPSTREAM_VARIABLE]: socket }, log.child({ name: 'workers' }))
+  const stop = async (): Promise<void> => {
+    await workers.stop()
+    await disco.stop()
+  }
+  onShutdown(stop)
+  try {
+    await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
+    const address = await workers.start()
+    disco.announce(address)
+    console.log(addressLine(address))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function socketPath(data: string): string {
+  const path = join(data, 'network.sock')
+  if (path.length <= LONGEST_SOCKET_PATH) return path
+  return join(tmpdir(), `disco-${createHash('sha256').update(data).digest('hex').slice(0, 16)}.sock`)
+}

@@ -1,0 +1,30 @@
+import cluster from 'node:cluster'
+import { readFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/options.ts'
+import { createDisco } from '../disco.ts'
+import { createLogger } from '../telemetry/create-logger.ts'
+import { serveAsWorker } from './serve-as-worker.ts'
+import { serveWithWorkers } from './serve-with-workers.ts'
+import { onShutdown } from './shutdown.ts'
+import { addressLine, nodeLines } from './start-lines.ts'
+
+/** `disco serve`: runs until it is told to end. */
+export async function serve(args: readonly string[]): Promise<void> {
+  const { config, warnings } = await loadConfig(readFlags(args), process.env)
+  if (cluster.isWorker) return serveAsWorker(config)
+  for (const warning of warnings) console.warn(`disco: ${warning}`)
+  return config.processes === 1 ? serveAlone(config) : serveWithWorkers(config)
+}
+
+async function serveAlone(config: Config): Promise<void> {
+  const disco = await createDisco({ ...config, log: createLogger(config.logLevel) })
+  onShutdown(() => disco.stop())
+  try {
+    const address = await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
+    console.log(addressLine(address))
+  } catch (error) {
+    await disco.stop()
+    throw error
+  }
+}

@@ -1,0 +1,17 @@
+import type { Config } from '../config/options.ts'
+import type { NodeInfo } from '../ipfs/node.ts'
+
+/** What is told about the node before the registry answers: data directory, network, peer id, addresses. */
+export function nodeLines({ data, network, processes }: Config, info: NodeInfo | undefined): string {
+  return [
+    `data       ${data}`,
+    `network    ${network}`,
+    ...(processes > 1 ? [`processes  ${processes}`] : []),
+    ...(info === undefined ? [] : [`peer id    ${info.peerId}`, ...info.addresses.map((address) => `ipfs       ${address}`)]),
+  ].join('\n')
+}
+
+/** The last line: from here on it answers. */
+export function addressLine(address: string): string {
+  return `registry   ${address}`
+}

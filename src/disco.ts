@@ -1,0 +1,173 @@
+import { rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { completeConfig } from './config/load.ts'
+import type { Config } from './config/options.ts'
+import { isHere } from './global/clone-flight.ts'
+import type { DiscoService } from './global/disco-service.ts'
+import { GlobalRegistry } from './global/global-registry.ts'
+import { cidOf } from './global/names.ts'
+import { HttpServer } from './http/server.ts'
+import { parseRoute } from './http/routes.ts'
+import { Upstream } from './http/upstream.ts'
+import { CombinedSource } from './ipfs/gateway/combined-source.ts'
+import { GatewayPeer } from './ipfs/gateway/gateway-peer.ts'
+import { EmbeddedDagIndex } from './ipfs/embedded/dag-index.ts'
+import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
+import { EmbeddedSession } from './ipfs/embedded/session.ts'
+import type { IpfsNetwork, NodeInfo } from './ipfs/node.ts'
+import { RegistryCore } from './registry/core.ts'
+import type { Registry } from './registry/registry.ts'
+import { DataDirectory } from './storage/data-directory.ts'
+import { EmbeddedStore } from './storage/embedded/store.ts'
+import { silentLogger } from './telemetry/create-logger.ts'
+import type { Logger } from './telemetry/logger.ts'
+
+export type { Config, DiscoService, Logger, NodeInfo, Registry }
+
+export interface DiscoOptions extends Partial<Config> {
+  /** @default one that says nothing */
+  readonly log?: Logger | undefined
+  /** Where several processes serve one data directory: answer on this socket, for the others, and not on a port. */
+  readonly socket?: string | undefined
+  /** … and in the others: no network of one's own, but that of the process that answers on this socket. */
+  readonly upstream?: string | undefined
+}
+
+export interface StartOptions {
+  /** Told about the IPFS node once it runs, before the first request can be answered; undefined where another process has it. */
+  readonly onNode?: (info: NodeInfo | undefined) => void
+}
+
+/** A registry with its IPFS node. */
+export interface Disco {
+  /** What Disco adds to a registry: make global, clone. */
+  readonly service: DiscoService
+  /** The registry itself, without HTTP. */
+  readonly registry: Registry
+  /**
+   * Starts the node, then serves. Waits for nobody on the network.
+   *
+   * @returns where it answers: `http://localhost:1970`, or the path of the socket
+   * @throws Error when the port is taken or an address can't be listened on; call `stop` then too
+   */
+  start(options?: StartOptions): Promise<string>
+  /** Finishes what is in flight within 10 s, then closes everything. Safe to repeat. */
+  stop(): Promise<void>
+  /** Tells those who find the data directory taken where this Disco answers. */
+  announce(address: string): void
+}
+
+/** Time for requests in flight when stopping, in milliseconds. */
+const GRACE = 10_000
+
+/**
+ * Builds a Disco on its data directory; nothing listens before `start`.
+ *
+ * @throws DataDirectoryError when the directory can't be used or another Disco runs on it
+ */
+export async function createDisco({ log = silentLogger(), socket, upstream, ...given }: DiscoOptions = {}): Promise<Disco> {
+  const config = completeConfig(given)
+  const directory = upstream === undefined ? DataDirectory.claim(config.data) : undefined
+  try {
+    const store = await EmbeddedStore.open(config.data)
+    try {
+      return await assemble(config, { log, socket, upstream, directory, store })
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  } catch (error) {
+    directory?.release()
+    throw error
+  }
+}
+
+interface Ground {
+  readonly log: Logger
+  readonly socket: string | undefined
+  readonly upstream: string | undefined
+  readonly directory: DataDirectory | undefined
+  readonly store: EmbeddedStore
+}
+
+async function assemble(config: Config, { log, socket, upstream, directory, store }: Ground): Promise<Disco> {
+  const index = await EmbeddedDagIndex.open(store.database, store)
+  const network = upstream === undefined ? createNetwork(config, store, index, log) : undefined
+  const registry = new GlobalRegistry(
+    { core: new RegistryCore(store), store, index, provides: index, network, log: log.child({ name: 'global' }) },
+    { keepNames: config.keepNames, noClone: config.noClone },
+  )
+  const other = upstream === undefined ? undefined : new Upstream(upstream)
+  const fallback = other === undefined || config.noClone ? undefined : forwarding(other, store)
+  const http = new HttpServer({ registry, log: log.child({ name: 'http' }), fallback })
+
+  const listen = async (): Promise<string> => {
+    if (socket === undefined) return addressOf(config.host, (await http.listen(config)).port)
+    // a leftover of a process that was killed: the directory is ours by now
+    await rm(socket, { force: true })
+    await http.listenLocally({ path: socket })
+    return socket
+  }
+  const stop = async (): Promise<void> => {
+    await http.stop(GRACE)
+    other?.close()
+    await registry.close()
+    await network?.stop()
+    await store.close()
+    directory?.release()
+  }
+  let stopped: Promise<void> | undefined
+  return {
+    service: registry,
+    registry,
+    async start({ onNode } = {}) {
+      await network?.start()
+      onNode?.(await network?.info())
+      const address = await listen()
+      if (socket === undefined) directory?.announce(address)
+      return address
+    },
+    stop: () => (stopped ??= stop()),
+    announce: (address) => directory?.announce(address),
+  }
+}
+
+function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagIndex, parent: Logger): IpfsNetwork {
+  const log = parent.child({ name: 'ipfs' })
+  return new EmbeddedNetwork({
+    options: {
+      mode: config.network,
+      directory: config.data,
+      listen: config.listen.length > 0 ? config.listen : undefined,
+      announce: config.announce,
+      peers: config.peer,
+      swarmKey: config.swarmKey,
+      findTimeout: config.cloneTimeout,
+    },
+    blocks: index.blocks,
+    queue: index.queue,
+    session: (root, { gateways, bitswap, findTimeout }) => {
+      const peers = gateways.map((url) => new GatewayPeer(url))
+      const source = peers.length === 0 ? bitswap : new CombinedSource({ peers, general: bitswap, timeout: findTimeout, log })
+      return new EmbeddedSession(root, { source, store, index, log })
+    },
+    log,
+  })
+}
+
+/** Images that are not here are for the process that can fetch them; those that are, are served here. */
+function forwarding(upstream: Upstream, store: EmbeddedStore) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return false
+    const name = parseRoute(request.url?.split('?', 1)[0] ?? '')?.name
+    const cid = name === undefined ? undefined : cidOf(name)
+    if (cid === undefined || (await isHere(store, cid))) return false
+    await upstream.forward(request, response)
+    return true
+  }
+}
+
+function addressOf(host: string, port: number): string {
+  const named = host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${named.includes(':') ? `[${named}]` : named}:${port}`
+}
