@@ -1,0 +1,69 @@
+import type { Stream } from '@libp2p/interface'
+import { decodeMessage, MAX_MESSAGE_SIZE, type BitswapMessage } from './bitswap-message.ts'
+
+/**
+ * Reads messages off a stream that a peer has opened, each with its length before it. What is no message, or is too
+ * large, ends the stream.
+ */
+export function readMessages(stream: Stream, onMessage: (message: BitswapMessage) => void): void {
+  const framer = new Framer((message) => onMessage(decodeMessage(message)))
+  stream.addEventListener('message', ({ data }) => {
+    try {
+      if (data instanceof Uint8Array) framer.push(data)
+      else for (const piece of data) framer.push(piece)
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error('not a bitswap message', { cause: error }))
+    }
+  })
+  // A peer's answers come over a stream that we open.
+  stream.close().catch((error: Error) => stream.abort(error))
+}
+
+/** Longest varint of a length that is allowed, in bytes. */
+const MAX_PREFIX = 4
+
+/** Cuts a stream of bytes into messages, each copied once, to where it stays. */
+class Framer {
+  readonly #onMessage: (message: Uint8Array) => void
+  #length = 0
+  #prefix = 0
+  #message: Uint8Array | undefined
+  #filled = 0
+
+  constructor(onMessage: (message: Uint8Array) => void) {
+    this.#onMessage = onMessage
+  }
+
+  /** @throws RangeError when a message is larger than allowed */
+  push(piece: Uint8Array): void {
+    let at = 0
+    while (at < piece.length) {
+      if (this.#message === undefined) at = this.#readLength(piece, at)
+      else at = this.#fill(this.#message, piece, at)
+    }
+  }
+
+  #readLength(piece: Uint8Array, at: number): number {
+    const byte = piece[at] ?? 0
+    this.#length += (byte & 0x7f) * 2 ** (7 * this.#prefix)
+    this.#prefix++
+    if (byte >= 0x80 && this.#prefix < MAX_PREFIX) return at + 1
+    if (byte >= 0x80 || this.#length > MAX_MESSAGE_SIZE) throw new RangeError('a bitswap message that is too large')
+    if (this.#length > 0) this.#message = Buffer.allocUnsafeSlow(this.#length)
+    this.#prefix = 0
+    this.#filled = 0
+    this.#length = 0
+    return at + 1
+  }
+
+  #fill(message: Uint8Array, piece: Uint8Array, at: number): number {
+    const taken = Math.min(message.length - this.#filled, piece.length - at)
+    message.set(piece.subarray(at, at + taken), this.#filled)
+    this.#filled += taken
+    if (this.#filled === message.length) {
+      this.#message = undefined
+      this.#onMessage(message)
+    }
+    return at + taken
+  }
+}

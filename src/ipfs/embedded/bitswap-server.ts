@@ -1,0 +1,117 @@
+import { CID } from 'multiformats/cid'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { BlockReader } from '../node.ts'
+import type { BitswapMessage, Presence, SentBlock, Want } from './bitswap-message.ts'
+import { blockPrefix } from './multihash.ts'
+
+/** Wants of one peer at most, as in Kubo; what goes beyond is not answered. */
+const MAX_WANTS = 1024
+/** Bytes of blocks after which a message goes out: one block of an image, or many small ones. */
+const FULL_MESSAGE = 512 * 1024
+/** Answers in a message at most. */
+const MAX_ANSWERS = 256
+/** Blocks above this size are not sent: with their prefix they would not fit into a message. */
+const MAX_BLOCK_SIZE = 4 * 1024 * 1024 - 1024
+/** Peers served at the same time: as many messages are in memory. */
+const MAX_SERVED = 64
+
+interface Answer {
+  readonly blocks: SentBlock[]
+  readonly presences: Presence[]
+}
+
+/** Answers what peers want from the blocks that are here: peer by peer in the order of their questions. */
+export class BitswapServer {
+  readonly #blocks: BlockReader
+  readonly #send: (peer: string, message: Answer) => Promise<void>
+  readonly #log: Logger
+  readonly #wants = new Map<string, Map<string, Want>>()
+  /** Peers with wants whom nobody serves yet. */
+  readonly #waiting = new Set<string>()
+  readonly #served = new Set<string>()
+
+  constructor(blocks: BlockReader, send: (peer: string, message: Answer) => Promise<void>, log: Logger) {
+    this.#blocks = blocks
+    this.#send = send
+    this.#log = log
+  }
+
+  receive(peer: string, { wants, full }: BitswapMessage): void {
+    if (wants.length === 0 && !full) return
+    const known = this.#wants.get(peer) ?? new Map<string, Want>()
+    if (full) known.clear()
+    for (const want of wants) {
+      const key = Buffer.from(want.cid).toString('latin1')
+      if (want.cancel) known.delete(key)
+      else if (known.size < MAX_WANTS) known.set(key, want)
+    }
+    this.#wants.set(peer, known)
+    if (known.size === 0 || this.#served.has(peer)) return
+    this.#waiting.add(peer)
+    this.#next()
+  }
+
+  disconnected(peer: string): void {
+    this.#wants.delete(peer)
+    this.#waiting.delete(peer)
+  }
+
+  #next(): void {
+    for (const peer of this.#waiting) {
+      if (this.#served.size >= MAX_SERVED) return
+      this.#waiting.delete(peer)
+      this.#served.add(peer)
+      void this.#serve(peer).finally(() => {
+        this.#served.delete(peer)
+        if ((this.#wants.get(peer)?.size ?? 0) > 0) this.#waiting.add(peer)
+        this.#next()
+      })
+    }
+  }
+
+  /** One message is read from the disk while the one before it goes out. */
+  async #serve(peer: string): Promise<void> {
+    let sending: Promise<void> = Promise.resolve()
+    try {
+      for (let answer = await this.#answer(peer); answer !== undefined; answer = await this.#answer(peer)) {
+        await sending
+        sending = this.#send(peer, answer)
+        // Whoever fails is seen at the next `await sending`.
+        sending.catch(() => {})
+      }
+      await sending
+    } catch (error) {
+      this.#log.debug({ peer, error }, 'bitswap: a peer could not be answered')
+      this.disconnected(peer)
+    }
+  }
+
+  async #answer(peer: string): Promise<Answer | undefined> {
+    const blocks: SentBlock[] = []
+    const presences: Presence[] = []
+    let bytes = 0
+    for (const [key, want] of this.#wants.get(peer) ?? []) {
+      this.#wants.get(peer)?.delete(key)
+      const found = await this.#look(want)
+      if (found instanceof Uint8Array) {
+        blocks.push({ prefix: blockPrefix(CID.decode(want.cid)), data: found })
+        bytes += found.length
+      } else if (found || want.sendDontHave) presences.push({ cid: want.cid, has: found })
+      if (bytes >= FULL_MESSAGE || blocks.length + presences.length >= MAX_ANSWERS) break
+    }
+    return blocks.length + presences.length > 0 ? { blocks, presences } : undefined
+  }
+
+  /** The block, or whether it is here. One that can't be read is one that we do not give: bitswap has no word for errors. */
+  async #look(want: Want): Promise<Uint8Array | boolean> {
+    try {
+      const cid = CID.decode(want.cid)
+      if (want.have) return await this.#blocks.has(cid)
+      const block = await this.#blocks.get(cid)
+      return block !== undefined && block.length <= MAX_BLOCK_SIZE ? block : false
+    } catch (error) {
+      this.#log.warn({ error }, 'bitswap: a wanted block could not be read')
+      return false
+    }
+  }
+}

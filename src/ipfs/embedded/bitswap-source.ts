@@ -1,0 +1,152 @@
+import type { PeerId } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+import type { AbortOptions } from '../../storage/object-store.ts'
+import type { BlockSource } from '../block-source.ts'
+import { ContentUnavailableError } from '../errors.ts'
+import type { Bitswap } from './bitswap.ts'
+import { identityBlock, isVerifiable } from './multihash.ts'
+import { PeerSearch, type FindPeers } from './peer-search.ts'
+
+/** Peers asked at once while nobody is known to have the image: for its root, which is small, and for any other block. */
+const STRANGERS_FOR_ROOT = 16
+const STRANGERS_AT_ONCE = 3
+/** Milliseconds without a block from a peer after which the next one is asked as well. */
+const PATIENCE = 4_000
+
+export interface BitswapSourceOptions {
+  readonly bitswap: Pick<Bitswap, 'peers' | 'onPeer' | 'want'>
+  /** Connects to peers that may have the image. */
+  readonly find: FindPeers
+  /** Root of the image. */
+  readonly root: CID
+  /** Milliseconds to wait for somebody who has a block, while nobody gives anything. */
+  readonly findTimeout: number
+}
+
+/** What became of asking a peer for one block. */
+interface Asked {
+  readonly since: number
+  state: 'open' | 'no' | 'failed'
+}
+
+/**
+ * Blocks of one image over bitswap. Whoever gave one block is asked first for the others, those who have the least to
+ * do before the rest; strangers when none of them has it.
+ */
+export class BitswapSource implements BlockSource {
+  readonly #bitswap: BitswapSourceOptions['bitswap']
+  readonly #root: CID
+  readonly #findTimeout: number
+  readonly #search: PeerSearch
+  readonly #closed = new AbortController()
+  /** Blocks under way from those who gave some, by peer. */
+  readonly #givers = new Map<string, { readonly peer: PeerId; asked: number; gaveAt: number }>()
+  #gaveAt = 0
+
+  constructor({ bitswap, find, root, findTimeout }: BitswapSourceOptions) {
+    this.#bitswap = bitswap
+    this.#root = root
+    this.#findTimeout = findTimeout
+    this.#search = new PeerSearch(find, root, this.#closed.signal)
+  }
+
+  async fetch(cid: CID, { signal }: AbortOptions = {}): Promise<Uint8Array> {
+    const identity = identityBlock(cid)
+    if (identity !== undefined) return identity
+    if (!isVerifiable(cid)) throw new ContentUnavailableError(`${cid}: blocks of its hash function are not supported`)
+    const done = new AbortController()
+    const stop = AbortSignal.any([done.signal, this.#closed.signal, ...(signal === undefined ? [] : [signal])])
+    try {
+      return await this.#hunt(cid, stop)
+    } finally {
+      done.abort()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new ContentUnavailableError(`the session of ${this.#root} was closed`))
+  }
+
+  /** Asks peer after peer until one gives the block. */
+  #hunt(cid: CID, stop: AbortSignal): Promise<Uint8Array> {
+    const start = Date.now()
+    const asked = new Map<string, Asked>()
+    return new Promise((resolve, reject) => {
+      const timer = setInterval(() => step(), Math.min(PATIENCE, this.#findTimeout) / 4)
+      const forgetPeer = this.#bitswap.onPeer((peer) => retry(peer))
+      const forgetSearch = this.#search.onFound((peer) => retry(peer))
+      const finish = (settle: () => void): void => {
+        clearInterval(timer)
+        forgetPeer()
+        forgetSearch()
+        stop.removeEventListener('abort', aborted)
+        settle()
+      }
+      const aborted = (): void => finish(() => reject(stop.reason))
+      const fail = (why: string): void => finish(() => reject(new ContentUnavailableError(`${cid}: ${why}`)))
+      /** A peer that is (again) connected is worth another question, unless it has said no. */
+      const retry = (peer: PeerId): void => {
+        if (asked.get(peer.toString())?.state === 'failed') asked.delete(peer.toString())
+        step()
+      }
+      const step = (): void => {
+        if (stop.aborted) return
+        for (let peer = this.#next(cid, asked); peer !== undefined; peer = this.#next(cid, asked)) void ask(peer)
+        if (Date.now() - Math.max(start, this.#gaveAt) >= this.#findTimeout) {
+          return fail(`nobody gave it within ${this.#findTimeout / 1000} s`)
+        }
+        if ([...asked.values()].some(({ state }) => state === 'open')) return
+        if (this.#search.endedSince(start) && ![...asked.values()].some(({ state }) => state === 'failed')) {
+          return fail(asked.size === 0 ? 'there is nobody to ask' : `none of ${asked.size} peers has it`)
+        }
+        this.#search.start(() => step())
+      }
+      const ask = async (peer: PeerId): Promise<void> => {
+        const question: Asked = { since: Date.now(), state: 'open' }
+        asked.set(peer.toString(), question)
+        const block = await this.#ask(peer, cid, stop).catch(() => 'failed' as const)
+        if (block instanceof Uint8Array) return finish(() => resolve(block))
+        question.state = block ?? 'no'
+        step()
+      }
+      if (stop.aborted) return aborted()
+      stop.addEventListener('abort', aborted)
+      step()
+    })
+  }
+
+  /** Whom to ask now; undefined while enough have been. */
+  #next(cid: CID, asked: ReadonlyMap<string, Asked>): PeerId | undefined {
+    const now = Date.now()
+    const patient = ([name, { state, since }]: [string, Asked]): boolean =>
+      state === 'open' && now - Math.max(since, this.#givers.get(name)?.gaveAt ?? 0) < PATIENCE
+    const open = [...asked].filter(patient)
+    const givers = [...this.#givers].filter(([name]) => !asked.has(name))
+    const giver = givers.sort(([, a], [, b]) => a.asked - b.asked)[0]?.[1].peer
+    if (giver !== undefined) return open.length === 0 ? giver : undefined
+    const atOnce = cid.equals(this.#root) ? STRANGERS_FOR_ROOT : STRANGERS_AT_ONCE
+    if (open.some(([name]) => this.#givers.has(name)) || open.length >= atOnce) return undefined
+    return [...this.#search.found, ...this.#bitswap.peers].find((peer) => !asked.has(peer.toString()))
+  }
+
+  async #ask(peer: PeerId, cid: CID, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const name = peer.toString()
+    const giver = this.#givers.get(name)
+    if (giver !== undefined) giver.asked++
+    try {
+      const block = await this.#bitswap.want(peer, cid, { signal })
+      if (block !== undefined) {
+        this.#gaveAt = Date.now()
+        if (giver === undefined) this.#givers.set(name, this.#givers.get(name) ?? { peer, asked: 0, gaveAt: this.#gaveAt })
+        else giver.gaveAt = this.#gaveAt
+      }
+      return block
+    } catch (error) {
+      // It may be gone for good: until it gives again it is a stranger.
+      if (!signal.aborted) this.#givers.delete(name)
+      throw error
+    } finally {
+      if (giver !== undefined) giver.asked--
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { delegatedHTTPRouter } from '@helia/delegated-routing-client'
+import { withLibp2pLight, type HeliaWithLibp2p } from '@helia/libp2p'
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromCID } from '@libp2p/peer-id'
+import { createHeliaLight } from 'helia'
+import type { CID } from 'multiformats/cid'
+import type { AbortOptions } from '../../storage/object-store.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { BlockSource } from '../block-source.ts'
+import type { BlockReader, ImageSession, IpfsNetwork, NodeInfo } from '../node.ts'
+import { BitswapSource } from './bitswap-source.ts'
+import { Bitswap } from './bitswap.ts'
+import { loadIdentity } from './identity.ts'
+import { privateLibp2p, publicLibp2p, type Libp2pServices } from './libp2p-options.ts'
+import { listenAddresses } from './listen-addresses.ts'
+import { DEFAULT_FIND_TIMEOUT, NetworkOptionError, type NetworkOptions } from './network-options.ts'
+import { parseMultiaddr, parsePeers, type GivenPeers } from './network-peers.ts'
+import { Provider, type ProvideTimes } from './provider.ts'
+import { StaticPeers } from './static-peers.ts'
+import { loadSwarmKey } from './swarm-key.ts'
+
+export interface NetworkParts {
+  readonly options: NetworkOptions
+  /** What peers are served from. */
+  readonly blocks: BlockReader
+  readonly queue: ProvideTimes
+  /** Makes the session of one image from where its blocks come. */
+  readonly session: (root: CID, sources: SessionSources) => ImageSession
+  readonly log: Logger
+}
+
+export interface SessionSources {
+  /** Base URLs of the peers to ask over HTTP. */
+  readonly gateways: readonly URL[]
+  readonly bitswap: BlockSource
+  /** Milliseconds. */
+  readonly findTimeout: number
+}
+
+/** Milliseconds after which a node that has met nobody says so. */
+const LONELY_AFTER = 10_000
+/** Milliseconds that closing may take; what is not closed then is left to the end of the process. */
+const STOP_TIMEOUT = 5_000
+/** Providers dialled at a time. */
+const DIALS = 8
+const DIAL_TIMEOUT = 10_000
+/** The public endpoint that Helia asks too, and what of its answers we can use. */
+const DELEGATED_ROUTING = {
+  url: 'https://delegated-ipfs.dev',
+  filterProtocols: ['unknown', 'transport-bitswap'],
+  filterAddrs: ['unknown', 'tcp', 'ws', 'wss'],
+}
+
+interface Running {
+  readonly helia: HeliaWithLibp2p<Libp2pServices>
+  readonly peers: StaticPeers
+  readonly provider: Provider | undefined
+  readonly lonely: NodeJS.Timeout
+}
+
+/** The IPFS network by a node of our own: Helia over the registry's blocks. */
+export class EmbeddedNetwork implements IpfsNetwork {
+  readonly #parts: NetworkParts
+  readonly #given: GivenPeers
+  #running: Running | undefined
+
+  /** @throws NetworkOptionError at the first option that can't be used */
+  constructor(parts: NetworkParts) {
+    const { mode, swarmKey, peers = [], listen = [], announce = [] } = parts.options
+    if (mode === 'public' && swarmKey !== undefined) throw new NetworkOptionError('a swarm key needs a private network')
+    for (const address of [...listen, ...announce]) parseMultiaddr(address)
+    this.#parts = parts
+    this.#given = parsePeers(peers)
+  }
+
+  /** Waits for nobody: what is out there is dialled in the background. */
+  async start(): Promise<void> {
+    if (this.#running !== undefined) return
+    const { options, queue, log } = this.#parts
+    const helia = await this.#createHelia()
+    try {
+      await helia.start()
+    } catch (cause) {
+      await helia.stop().catch(() => {})
+      throw cause
+    }
+    const peers = new StaticPeers(helia.libp2p, this.#given.multiaddrs, log)
+    const online = (): boolean => helia.libp2p.getPeers().length > 0
+    const provide = (root: CID, { signal }: AbortOptions): Promise<void> => helia.routing.provide(root, { ...(signal && { signal }) })
+    const provider = options.mode === 'public' ? new Provider({ queue, provide, online, log }) : undefined
+    const lonely = setTimeout(() => {
+      if (options.mode === 'public' && !online()) log.warn('nobody could be reached on the IPFS network; all that is local works')
+    }, LONELY_AFTER).unref()
+    this.#running = { helia, peers, provider, lonely }
+    peers.start()
+    provider?.start()
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    if (running === undefined) return
+    clearTimeout(running.lonely)
+    running.peers.stop()
+    const timeout = Promise.withResolvers<void>()
+    const timer = setTimeout(() => timeout.resolve(), STOP_TIMEOUT)
+    const closed = Promise.all([running.provider?.stop(), running.helia.stop()])
+    try {
+      await Promise.race([closed, timeout.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async info(): Promise<NodeInfo> {
+    const { libp2p } = this.#started().helia
+    return {
+      peerId: libp2p.peerId.toString(),
+      addresses: libp2p.getMultiaddrs().map(String),
+      peers: libp2p.getPeers().length,
+    }
+  }
+
+  open(root: CID): ImageSession {
+    const findTimeout = this.#parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT
+    return this.#parts.session(root, { gateways: this.#given.gateways, bitswap: this.source(root), findTimeout })
+  }
+
+  /** Blocks of one image from the peers. */
+  source(root: CID): BlockSource {
+    const { helia } = this.#started()
+    return new BitswapSource({
+      bitswap: helia.libp2p.services.bitswap,
+      find: (cid, found, options) => this.#find(cid, found, options),
+      root,
+      findTimeout: this.#parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT,
+    })
+  }
+
+  async #createHelia(): Promise<HeliaWithLibp2p<Libp2pServices>> {
+    const { options, blocks, log } = this.#parts
+    const parts = {
+      privateKey: await loadIdentity(options.directory),
+      listen: await listenAddresses(options.listen),
+      announce: options.announce ?? [],
+      bitswap: (components: ConstructorParameters<typeof Bitswap>[0]) => new Bitswap(components, blocks, log),
+    }
+    if (options.mode === 'public') return withLibp2pLight(createHeliaLight({ routers: [delegatedHTTPRouter(DELEGATED_ROUTING)] }), publicLibp2p(parts))
+    const swarmKey = options.swarmKey === undefined ? undefined : await loadSwarmKey(options.swarmKey)
+    return withLibp2pLight(createHeliaLight(), privateLibp2p({ ...parts, peers: this.#given.multiaddrs, swarmKey }))
+  }
+
+  /** The peers that were given and, in public, those of whom the routing says that they have the root. */
+  async #find(root: CID, found: (peer: PeerId) => void, options: AbortOptions): Promise<void> {
+    const { peers } = this.#started()
+    const routed = this.#parts.options.mode === 'public' ? this.#findProviders(root, found, options) : undefined
+    await Promise.all([peers.connected(found, options), routed])
+  }
+
+  async #findProviders(root: CID, found: (peer: PeerId) => void, { signal }: AbortOptions): Promise<void> {
+    const { helia } = this.#started()
+    const dials = new Set<Promise<void>>()
+    const dial = async (id: PeerId): Promise<void> => {
+      const limit = AbortSignal.timeout(DIAL_TIMEOUT)
+      await helia.libp2p.dial(id, { signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) })
+      found(id)
+    }
+    for await (const provider of helia.routing.findProviders(root, { ...(signal && { signal }) })) {
+      const id = peerIdFromCID(provider.id)
+      if (id.equals(helia.libp2p.peerId)) continue
+      const dialled = dial(id).catch(() => {}).finally(() => dials.delete(dialled))
+      dials.add(dialled)
+      if (dials.size >= DIALS) await Promise.race(dials)
+    }
+    await Promise.all(dials)
+  }
+
+  #started(): Running {
+    if (this.#running === undefined) throw new Error('the IPFS network is not started')
+    return this.#running
+  }
+}
