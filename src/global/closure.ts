@@ -4,8 +4,8 @@ import { parseManifest, type Descriptor, type Manifest } from '../oci/manifest.t
 import { MAX_MANIFEST_BYTES } from '../registry/prepare-manifest.ts'
 import { inParallel } from './parallel.ts'
 
-/** Manifests and blobs of one image at most; many times what real ones have. */
-export const MAX_ENTRIES = 10_000
+/** Manifests and blobs of one image at most: about what a directory holds that need not be sharded, many times what real ones have. */
+export const MAX_ENTRIES = 2000
 /** Indexes in indexes. */
 const MAX_DEPTH = 4
 const LOADED_AT_ONCE = 4

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { CID } from 'multiformats/cid'
+import { pino } from 'pino'
+import { GlobalRegistry, type GlobalRegistryOptions } from '../../src/global/global-registry.ts'
+import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
+import { EmbeddedSession } from '../../src/ipfs/embedded/session.ts'
+import { ContentUnavailableError } from '../../src/ipfs/errors.ts'
+import type { BlockReader, IpfsNetwork } from '../../src/ipfs/node.ts'
+import { digestOf, formatDigest, type Digest, type DigestAlgorithm } from '../../src/oci/digest.ts'
+import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts'
+import { RegistryCore } from '../../src/registry/core.ts'
+import { REPOSITORIES } from '../../src/registry/paths.ts'
+import type { ManifestReceipt, Registry } from '../../src/registry/registry.ts'
+import { Database } from '../../src/storage/embedded/database.ts'
+import { MemoryStore } from '../../src/storage/memory/store.ts'
+import type { AbortOptions, Batch, ObjectStore } from '../../src/storage/object-store.ts'
+
+/** Somebody who may have blocks, slowly. */
+export type Peer = Pick<BlockReader, 'get'>
+
+export interface DiscoOptions extends GlobalRegistryOptions {
+  /** Whom clones ask. @default no network */
+  readonly peers?: readonly Peer[]
+}
+
+/** A whole Disco but for its sockets: the real registry, index and sessions over a store in memory. */
+export class TestDisco {
+  readonly store: InjectableStore
+  readonly index: EmbeddedDagIndex
+  readonly registry: GlobalRegistry
+  readonly core: RegistryCore
+  readonly provided: string[] = []
+  /** Sessions that were opened. */
+  sessions = 0
+  readonly #cleanUp: () => Promise<void>
+
+  private constructor(store: InjectableStore, index: EmbeddedDagIndex, options: DiscoOptions, cleanUp: () => Promise<void>) {
+    this.store = store
+    this.index = index
+    this.core = new RegistryCore(store)
+    this.#cleanUp = cleanUp
+    const log = pino({ level: 'silent' })
+    const { peers } = options
+    const network: Pick<IpfsNetwork, 'open'> | undefined = peers && {
+      open: (root) => {
+        this.sessions++
+        return new EmbeddedSession(root, { source: sourceOf(peers), store, index, log })
+      },
+    }
+    const provides = { provide: async (roots: readonly CID[]) => void this.provided.push(...roots.map(String)) }
+    this.registry = new GlobalRegistry({ core: this.core, store, index, provides, network, log }, options)
+  }
+
+  static async open(options: DiscoOptions = {}): Promise<TestDisco> {
+    const directory = await mkdtemp(join(tmpdir(), 'disco-global-'))
+    const database = await Database.open(join(directory, 'disco.db'))
+    const store = new InjectableStore()
+    return new TestDisco(store, await EmbeddedDagIndex.open(database, store), options, async () => {
+      await database.close()
+      await rm(directory, { recursive: true })
+    })
+  }
+
+  /** Another process of the same registry. */
+  sharing(options: DiscoOptions = {}): TestDisco {
+    return new TestDisco(this.store, this.index, options, async () => {})
+  }
+
+  async close(): Promise<void> {
+    await this.registry.close()
+    await this.#cleanUp()
+  }
+
+  /** Every path below `directory`, sorted; itself where there is none. */
+  paths(directory: string = REPOSITORIES): Promise<string[]> {
+    return pathsBelow(this.store, directory)
+  }
+
+  async text(path: string): Promise<string | undefined> {
+    const data = await this.store.get(path)
+    return data && new TextDecoder().decode(data)
+  }
+}
+
+/** A store in which a test gets between: before commits, with a failure or with another's commit. */
+export class InjectableStore extends MemoryStore {
+  beforeCommit: ((batch: Batch) => Promise<void> | void) | undefined
+
+  override async commit(batch: Batch, options?: AbortOptions): Promise<void> {
+    await this.beforeCommit?.(batch)
+    await super.commit(batch, options)
+  }
+}
+
+async function pathsBelow(store: ObjectStore, directory: string): Promise<string[]> {
+  const names = await store.list(directory)
+  if (names.length === 0) return [directory]
+  const prefix = directory === '' ? '' : `${directory}/`
+  return (await Promise.all(names.map((name) => pathsBelow(store, prefix + name)))).flat()
+}
+
+function sourceOf(peers: readonly Peer[]) {
+  return {
+    async fetch(cid: CID, options?: AbortOptions): Promise<Uint8Array> {
+      for (const peer of peers) {
+        const bytes = await peer.get(cid, options)
+        if (bytes !== undefined) return bytes
+      }
+      throw new ContentUnavailableError(`nobody was found who has ${cid}`)
+    },
+    async close(): Promise<void> {},
+  }
+}
+
+export interface Piece {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+export interface ImageParts {
+  readonly config: Piece
+  readonly layers: readonly Piece[]
+  readonly manifest: Piece
+}
+
+export function piece(bytes: Uint8Array | string, algorithm?: DigestAlgorithm): Piece {
+  const data = Buffer.from(bytes)
+  return { digest: digestOf(data, algorithm), bytes: data }
+}
+
+export function descriptorOf({ digest, bytes }: Piece, mediaType: string): object {
+  return { mediaType, digest: formatDigest(digest), size: bytes.length }
+}
+
+/** An image of random layers of these sizes, in bytes. */
+export function makeImage(sizes: readonly number[] = [1000, 3000]): ImageParts {
+  return imageOf(sizes.map((size) => piece(randomBytes(size))))
+}
+
+export function imageOf(layers: readonly Piece[], config: Piece = piece(JSON.stringify({ os: 'linux', architecture: 'amd64', seed: Math.random() }))): ImageParts {
+  const manifest = piece(JSON.stringify({
+    schemaVersion: 2,
+    mediaType: OCI_IMAGE_MANIFEST,
+    config: descriptorOf(config, 'application/vnd.oci.image.config.v1+json'),
+    layers: layers.map((layer) => descriptorOf(layer, 'application/vnd.oci.image.layer.v1.tar+gzip')),
+  }))
+  return { config, layers, manifest }
+}
+
+export function indexOf(images: readonly ImageParts[]): Piece {
+  return piece(JSON.stringify({
+    schemaVersion: 2,
+    mediaType: OCI_IMAGE_INDEX,
+    manifests: images.map(({ manifest }) => descriptorOf(manifest, OCI_IMAGE_MANIFEST)),
+  }))
+}
+
+export async function pushBlob(registry: Registry, name: string, { digest, bytes }: Piece): Promise<void> {
+  const { id } = await registry.startUpload(name)
+  await registry.appendUpload(name, id, 0, chunksOf(bytes))
+  await registry.finishUpload(name, id, formatDigest(digest))
+}
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536)
+}
+
+export async function pushBlobs(registry: Registry, name: string, { config, layers }: ImageParts): Promise<void> {
+  for (const blob of [...layers, config]) await pushBlob(registry, name, blob)
+}
+
+export async function pushImage(registry: Registry, name: string, reference: string, image: ImageParts): Promise<ManifestReceipt & { cid: string }> {
+  await pushBlobs(registry, name, image)
+  return putManifest(registry, name, reference, image.manifest)
+}
+
+export async function putManifest(registry: Registry, name: string, reference: string, { bytes }: Piece): Promise<ManifestReceipt & { cid: string }> {
+  const receipt = await registry.putManifest(name, { reference, bytes })
+  if (receipt.cid === undefined) throw new Error('the push was answered without a CID')
+  return { ...receipt, cid: receipt.cid }
+}
+
+export async function contentOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of source) chunks.push(chunk.slice())
+  return Buffer.concat(chunks)
+}
+
+/** What `assert.rejects` needs to know of a RegistryError. */
+export function registryError(code: string, message?: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    if (!(error instanceof Error) || (error as { code?: unknown }).code !== code) throw error
+    if (message !== undefined && !message.test(error.message)) throw error
+    return true
+  }
+}
