@@ -60,7 +60,8 @@ describe('a server that is killed', { timeout: 1_800_000 }, () => {
       }
     }
 
-    for (const { cid, image } of acknowledged) await assertComplete(new RegistryClient(server.url), cid ?? '', 'latest', image.digest)
+    const client = new RegistryClient(server.url)
+    for (const { cid, image } of acknowledged) await assertComplete(client, cid ?? '', 'latest', image.digest)
     await server.stop()
     await assertNoLitter(server.data, empty, images)
     t.diagnostic(JSON.stringify(counts))

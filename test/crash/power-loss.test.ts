@@ -43,7 +43,8 @@ describe('a server whose power fails', { timeout: 1_800_000, skip: needsRoot }, 
     for (let cut = 0; cut < CUTS; cut++) {
       let server = await scene.disco(data)
       const attempts = Array.from({ length: PUSHES_AT_ONCE }, (_, number) => {
-        return pushAttempt(`power/${cut}-${number}`, number % 2 === 0 ? 'latest' : 'v1', randomImage(`power ${cut} ${number}`))
+        const tag = number % 2 === 0 ? 'latest' : 'v1'
+        return pushAttempt(`power/${cut}-${number}`, tag, randomImage(`power ${cut} ${number}`))
       })
       const pushing = Promise.allSettled(attempts.map((attempt) => push(new RegistryClient(server.url), attempt)))
       const control = join(disk.mountPoint, `control-${cut}`)

@@ -69,7 +69,8 @@ export async function resumeUploads(client: RegistryClient, attempt: PushAttempt
       gone++
       continue
     }
-    if (atLeast) assert.ok(found.size >= acknowledged.size, `${acknowledged.size} bytes were acknowledged, ${found.size} are here`)
+    const told = `${acknowledged.size} bytes were acknowledged, ${found.size} are here`
+    if (atLeast) assert.ok(found.size >= acknowledged.size, told)
     assert.ok(found.size <= blob.length)
     await client.finishUpload(found, digestOf(blob), blob.subarray(found.size))
     const answer = await client.blob(attempt.name, digestOf(blob))

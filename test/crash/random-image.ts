@@ -17,8 +17,10 @@ const LARGEST_LAYER = 5 << 20
 
 /** Three layers of random sizes around the size of a chunk; what is in them depends on the seed. */
 export function randomImage(seed: string): RandomImage {
-  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, seed }))
-  const layers = [0, 1, 2].map((number) => incompressible(`${seed}/${number}`, randomInt(SMALLEST_LAYER, LARGEST_LAYER)))
+  const rootfs = { type: 'layers', diff_ids: [] }
+  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs, seed }))
+  const sizes = [0, 1, 2].map(() => randomInt(SMALLEST_LAYER, LARGEST_LAYER))
+  const layers = sizes.map((size, number) => incompressible(`${seed}/${number}`, size))
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
@@ -28,7 +30,8 @@ export function randomImage(seed: string): RandomImage {
     }),
   )
   const blobs = [config, ...layers]
-  return { blobs, manifest, digest: digestOf(manifest), size: [...blobs, manifest].reduce((sum, { length }) => sum + length, 0) }
+  const size = [...blobs, manifest].reduce((sum, { length }) => sum + length, 0)
+  return { blobs, manifest, digest: digestOf(manifest), size }
 }
 
 function descriptor(mediaType: string, bytes: Buffer): { mediaType: string; digest: string; size: number } {

@@ -15,8 +15,15 @@ import { assertGlobal, cidByTags } from './harness/verify.ts'
 const LIST_TREE = [
   'cd /',
   'find . -xdev ! -path "./proc*" ! -path "./sys*" ! -path "./dev*" -printf "%p %y %m %U:%G %l %T@\\n" | sort',
-  'find . -xdev -type f ! -path ./etc/hosts ! -path ./etc/hostname ! -path ./etc/resolv.conf -print0 | sort -z | xargs -0 sha256sum',
+  'find . -xdev -type f ! -path ./etc/hosts ! -path ./etc/hostname ! -path ./etc/resolv.conf -print0 > /tmp/files',
+  'sort -z /tmp/files | xargs -0 sha256sum',
 ].join('; ')
+
+interface ImageManifest {
+  readonly mediaType: string
+  readonly config: { readonly digest: string }
+  readonly layers: readonly { readonly digest: string }[]
+}
 
 interface PushedImage {
   readonly digest: string
@@ -56,14 +63,15 @@ describe('a real image, pushed to one Disco and pulled by CID from another', { t
     assert.equal(await cidByHeader(client, digest), cid, 'header of the answer to a push')
     assert.equal(await disco(['cid', digest], first.data), cid, 'disco cid <digest>')
     const images = JSON.parse(await disco(['images', '--json'], first.data)) as { cid: string; digest: string }[]
-    assert.deepEqual(images.filter((image) => image.digest === digest).map((image) => image.cid), [cid], `disco images, ${name}`)
+    const listed = images.filter((image) => image.digest === digest).map((image) => image.cid)
+    assert.deepEqual(listed, [cid], `disco images, ${name}`)
     return cid
   }
 
   /** Pushes the image again without a byte of its blobs: they are mounted from its digest repository. */
   async function cidByHeader(client: RegistryClient, digest: string): Promise<string | null> {
     const manifest = await client.manifest(hexOf(digest), digest)
-    const { config, layers, mediaType } = JSON.parse(manifest.bytes.toString())
+    const { config, layers, mediaType } = JSON.parse(manifest.bytes.toString()) as ImageManifest
     for (const blob of [config, ...layers]) {
       const query = new URLSearchParams({ mount: blob.digest, from: hexOf(digest) })
       expectStatus(await client.request('POST', `/v2/again/blobs/uploads/?${query}`), 201)
@@ -111,7 +119,7 @@ describe('a real image, pushed to one Disco and pulled by CID from another', { t
     await run('skopeo', ['copy', '-q', '--src-tls-verify=false', `docker://${image}`, `dir:${copy}`])
     const manifest = await readFile(join(copy, 'manifest.json'))
     assert.equal(digestOf(manifest), await digestInLayout(layout, 'debian'))
-    const { config, layers } = JSON.parse(manifest.toString()) as { config: { digest: string }; layers: { digest: string }[] }
+    const { config, layers } = JSON.parse(manifest.toString()) as ImageManifest
     for (const { digest } of [config, ...layers]) {
       const [got, original] = await Promise.all([
         readFile(join(copy, hexOf(digest))),

@@ -10,6 +10,8 @@ import { OCI_MANIFEST, RegistryClient, hexOf } from './harness/registry-client.t
 import { Scene } from './harness/scene.ts'
 import { assertComplete, assertGlobal, cidByTags } from './harness/verify.ts'
 
+const UNKNOWN_CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'
+
 describe('names', { timeout: 300_000 }, () => {
   let scene: Scene
   let server: DiscoServer
@@ -33,13 +35,14 @@ describe('names', { timeout: 300_000 }, () => {
   after(() => scene.end())
 
   it('refuse a push to a CID or a digest with DENIED, whoever asks', async () => {
-    for (const name of [cid, hexOf(digest), 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi', 'a'.repeat(64)]) {
+    for (const name of [cid, hexOf(digest), UNKNOWN_CID, 'a'.repeat(64)]) {
       const image = `${server.host}/${name}:latest`
       await scene.load(docker, layout, 'small', image)
+      const source = `oci:${layout}:small`
       const refusals = {
         docker: await docker.tryDocker('push', image),
         crane: await attempt('crane', ['push', layout, image]),
-        skopeo: await attempt('skopeo', ['copy', '--dest-tls-verify=false', `oci:${layout}:small`, `docker://${image}`]),
+        skopeo: await attempt('skopeo', ['copy', '--dest-tls-verify=false', source, `docker://${image}`]),
       }
       for (const [who, { code, stdout, stderr }] of Object.entries(refusals)) {
         assert.notEqual(code, 0, `${who} to ${name}`)

@@ -6,12 +6,17 @@ import { dockerPush, layoutPushes, registryCopies } from './harness/clients.ts'
 import { run } from './harness/command.ts'
 import type { DiscoServer } from './harness/disco.ts'
 import { smallImage } from './harness/images.ts'
-import { CID_HEADER, OCI_MANIFEST, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
+import { CID_HEADER, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
 import { assertGlobal, cidByTags } from './harness/verify.ts'
 
 const MIB = 1 << 20
 const LAYERS = [3000, 5 * MIB + 17, MIB]
+
+interface ImageManifest {
+  readonly config: { readonly digest: string }
+  readonly layers: readonly { readonly digest: string }[]
+}
 
 describe('one image, one CID', { timeout: 300_000 }, () => {
   let scene: Scene
@@ -83,20 +88,21 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
     const digest = await smallImage(layout, { seed: 'pieces', layers: LAYERS })
     const bytesOf = async (of: string) => Uint8Array.from(await readFile(join(layout, 'blobs/sha256', hexOf(of))))
     const manifest = await bytesOf(digest)
-    const { config, layers } = JSON.parse(Buffer.from(manifest).toString()) as Record<'config', { digest: string }> & { layers: { digest: string }[] }
+    const { config, layers } = JSON.parse(Buffer.from(manifest).toString()) as ImageManifest
     const told = new Set<string | null>()
     const client = new RegistryClient(here.url)
     for (const size of [undefined, 0, 777_777, MIB, 3 * MIB]) {
       const name = `pieces/of-${size ?? 'all'}`
       for (const blob of [config, ...layers]) await upload(client, name, await bytesOf(blob.digest), size)
-      told.add(expectStatus(await client.putManifest(name, 'latest', manifest, OCI_MANIFEST), 201).headers.get(CID_HEADER))
+      const answer = expectStatus(await client.putManifest(name, 'latest', manifest), 201)
+      told.add(answer.headers.get(CID_HEADER))
     }
     await layoutPushes.regctl(layout, 'small', there.host, 'pieces/there:latest')
     assert.deepEqual([...told], [await sharedCid(digest)])
   })
 
   /** By PATCHes of `size` bytes; all at once in a PUT where it is 0, in the POST where it is undefined. */
-  async function upload(client: RegistryClient, name: string, bytes: Uint8Array<ArrayBuffer>, size?: number): Promise<void> {
+  async function upload(client: RegistryClient, name: string, bytes: Uint8Array<ArrayBuffer>, size?: number) {
     const digest = digestOf(bytes)
     if (size === undefined) {
       const headers = { 'content-type': 'application/octet-stream' }
@@ -106,7 +112,9 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
     }
     let state = await client.startUpload(name)
     if (size === 0) return client.finishUpload(state, digest, bytes)
-    while (state.size < bytes.length) state = await client.patchUpload(state, bytes.subarray(state.size, state.size + size))
+    while (state.size < bytes.length) {
+      state = await client.patchUpload(state, bytes.subarray(state.size, state.size + size))
+    }
     await client.finishUpload(state, digest)
   }
 })

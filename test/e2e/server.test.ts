@@ -10,6 +10,7 @@ import { Scene } from './harness/scene.ts'
 import { assertComplete, assertGlobal, cidByTags } from './harness/verify.ts'
 
 const MIB = 1 << 20
+const BOTH = ['amd64', 'arm64']
 const UNKNOWN_CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'
 
 describe('a server', { timeout: 300_000 }, () => {
@@ -43,7 +44,7 @@ describe('a server', { timeout: 300_000 }, () => {
     const server = await scene.disco('processes', { args: ['--processes', '2'] })
     const client = new RegistryClient(server.url)
     const layout = join(scene.directory, 'processes-image')
-    const digest = await smallImage(layout, { seed: 'processes', architectures: ['amd64', 'arm64'], layers: [3 * MIB, 100, 2 * MIB] })
+    const digest = await smallImage(layout, { seed: 'processes', architectures: BOTH, layers: [3 * MIB, 100, 2 * MIB] })
     await Promise.all(
       Object.entries(layoutPushes).map(([who, push]) => push(layout, 'small', server.host, `processes/${who}:v1`)),
     )
@@ -92,7 +93,7 @@ describe('a server', { timeout: 300_000 }, () => {
 
   it('clones from a Disco that has cloned it, when the origin is gone', async () => {
     const layout = join(scene.directory, 'chain-image')
-    const digest = await smallImage(layout, { seed: 'chain', architectures: ['amd64', 'arm64'], layers: [2 * MIB + 1, 10] })
+    const digest = await smallImage(layout, { seed: 'chain', architectures: BOTH, layers: [2 * MIB + 1, 10] })
     const origin = await scene.disco('chain-1')
     await layoutPushes.skopeo(layout, 'small', origin.host, 'chain:latest')
     const cid = await cidByTags(new RegistryClient(origin.url), digest)

@@ -49,7 +49,9 @@ export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
     detached: true,
   })
   let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (log += text))
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (log += text))
+  }
   const closed = once(child, 'close')
   const url = `http://127.0.0.1:${port}`
   const server: DiscoServer = {

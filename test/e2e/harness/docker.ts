@@ -21,14 +21,17 @@ export async function startDocker(): Promise<Docker> {
   const socket = `unix://${dir}/s`
   await mkdir(join(dir, 'client'))
   await writeFile(join(dir, 'daemon.json'), '{}')
-  const files = ['--config-file', join(dir, 'daemon.json'), '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')]
+  const files = ['--config-file', join(dir, 'daemon.json'), '--pidfile', join(dir, 'pid'), '-H', socket]
+  const roots = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')]
   const isolation = ['--bridge=none', '--iptables=false', '--ip6tables=false']
-  const child = spawn('dockerd', [...files, '--pidfile', join(dir, 'pid'), '-H', socket, ...isolation], {
+  const child = spawn('dockerd', [...files, ...roots, ...isolation], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: TOOL_PATH },
   })
   let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (log += text))
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (log += text))
+  }
   const closed = once(child, 'close')
   const options: CommandOptions = { env: { DOCKER_HOST: socket, DOCKER_CONFIG: join(dir, 'client') }, timeout: 300_000 }
   const daemon: Docker = {

@@ -55,10 +55,12 @@ export async function smallImage(layout: string, image: SmallImage): Promise<str
   }
   const [only] = manifests
   const mediaType = 'application/vnd.oci.image.index.v1+json'
-  const named = architectures.length === 1 ? only : { mediaType, ...(await putJson(layout, { schemaVersion: 2, mediaType, manifests })) }
+  const index = { schemaVersion: 2, mediaType, manifests }
+  const named = architectures.length === 1 ? only : { mediaType, ...(await putJson(layout, index)) }
   if (named === undefined) throw new Error('an image needs a platform')
   const annotations = { 'org.opencontainers.image.ref.name': 'small' }
-  await writeFile(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...named, annotations }] }))
+  const entry = { schemaVersion: 2, manifests: [{ ...named, annotations }] }
+  await writeFile(join(layout, 'index.json'), JSON.stringify(entry))
   return named.digest
 }
 
@@ -70,7 +72,8 @@ async function putImage(layout: string, seed: string, architecture: string, size
     diffIds.push(digestOf(tar))
     layers.push({ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', ...(await putBlob(layout, gzip)) })
   }
-  const configJson = { architecture, os: 'linux', config: { Cmd: ['/0'] }, rootfs: { type: 'layers', diff_ids: diffIds } }
+  const rootfs = { type: 'layers', diff_ids: diffIds }
+  const configJson = { architecture, os: 'linux', config: { Cmd: ['/0'] }, rootfs }
   const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...(await putJson(layout, configJson)) }
   const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers }
   return { mediaType: OCI_MANIFEST, ...(await putJson(layout, manifest)) }
@@ -80,8 +83,8 @@ async function layerOf(seed: string, number: number, size: number): Promise<{ ta
   const dir = await mkdtemp(join(tmpdir(), 'disco-layer-'))
   try {
     await writeFile(join(dir, String(number)), incompressible(seed, size))
-    const tar = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '-C', dir, '-cf', join(dir, 'tar')]
-    await run('tar', [...tar, String(number)])
+    const reproducible = ['--mtime=@0', '--owner=0', '--group=0', '--numeric-owner']
+    await run('tar', [...reproducible, '-C', dir, '-cf', join(dir, 'tar'), String(number)])
     await run('gzip', ['-nk', join(dir, 'tar')])
     return { tar: await readFile(join(dir, 'tar')), gzip: await readFile(join(dir, 'tar.gz')) }
   } finally {
