@@ -40,7 +40,7 @@ export function parseGatewayRequest(request: IncomingMessage): GatewayRequest {
   // "For block requests only `GET /ipfs/{cid}[?{params}]` is supported."
   if (format === 'raw' && path.length > 0) throw new GatewayError(400, 'a raw block has no path below its CID')
   const selection = selectionOf(query, params)
-  const location = query.has('format') || format === undefined ? undefined : locationOf(url, format)
+  const location = query.has('format') ? undefined : locationOf(url, format)
   return { cid, path, format, selection, etag: format === 'raw' ? `"${cid}.raw"` : carTag(cid, path, selection), location }
 }
 

@@ -1,6 +1,6 @@
 import { CarWriter } from '@ipld/car'
 import type { CID } from 'multiformats/cid'
-import * as varint from 'multiformats/varint'
+import { varint } from 'multiformats'
 import { inlined, type Block } from './unixfs/block.ts'
 
 /** A CARv1 stream (ipld.io/specs/transport/car/carv1), as its reader asks for it. */

@@ -5,6 +5,11 @@ import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
 import { inlined } from '../unixfs/block.ts'
 
+export interface AskOptions extends AbortOptions {
+  /** Called whenever bytes arrive: who is slow does not stall. */
+  readonly onBytes?: (() => void) | undefined
+}
+
 /** Somebody who can be asked for one block and answers. */
 export interface BlockPeer {
   /** For the log. */
@@ -14,7 +19,7 @@ export interface BlockPeer {
    *
    * @throws VerificationError when what it sent is not the block; any other error when it could not be asked
    */
-  ask(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
+  ask(cid: CID, options?: AskOptions): Promise<Uint8Array | undefined>
   close(): Promise<void>
 }
 
@@ -23,9 +28,9 @@ export interface CombinedSourceOptions {
   readonly peers: readonly BlockPeer[]
   /** Who finds others: asked when no peer has the block, or all stall. Closed with the source. */
   readonly general?: BlockSource | undefined
-  /** Milliseconds for one block, whoever is asked. @default 30000 */
+  /** Milliseconds to wait for a block while nobody gives anything. @default 30000 */
   readonly timeout?: number | undefined
-  /** Milliseconds without an answer after which the next is asked as well. @default 2000 */
+  /** Milliseconds in which a peer gives nothing after which the next is asked as well. @default 2000 */
   readonly hedge?: number | undefined
   readonly log: Logger
 }
@@ -38,13 +43,17 @@ interface PeerState {
   /** Failures in a row; those of requests that were under way together count as one. */
   failures: number
   failedAt: number
+  /** When it last gave bytes. */
+  gaveAt: number
   dropped: boolean
 }
 
 interface Contender {
   ask(signal: AbortSignal): Promise<Uint8Array | undefined>
   /** May be asked again for the same block. */
-  readonly retry: () => boolean
+  retry(): boolean
+  /** When it last gave bytes, of whichever block. */
+  gaveAt(): number
 }
 
 const TIMEOUT = 30_000
@@ -63,9 +72,12 @@ export class CombinedSource implements BlockSource {
   readonly #timeout: number
   readonly #hedge: number
   readonly #log: Logger
+  #gaveAt = -Infinity
+  /** Blocks that `general` is looking for: it knows itself when to give up. */
+  #underWay = 0
 
   constructor({ peers, general, timeout = TIMEOUT, hedge = HEDGE, log }: CombinedSourceOptions) {
-    this.#peers = peers.map((peer) => ({ peer, underWay: 0, misses: 0, failures: 0, failedAt: 0, dropped: false }))
+    this.#peers = peers.map((peer) => ({ peer, underWay: 0, misses: 0, failures: 0, failedAt: 0, gaveAt: -Infinity, dropped: false }))
     this.#general = general
     this.#timeout = timeout
     this.#hedge = hedge
@@ -77,13 +89,17 @@ export class CombinedSource implements BlockSource {
     if (inline !== undefined) return inline
     signal?.throwIfAborted()
     const stop = new AbortController()
-    const timer = setTimeout(() => stop.abort(new ContentUnavailableError(`nobody gave block ${cid} within ${this.#timeout} ms`)), this.#timeout)
     const abort = (): void => stop.abort(signal?.reason)
     signal?.addEventListener('abort', abort, { once: true })
+    const stopTimer = afterSilence(this.#timeout, () => (this.#underWay > 0 ? performance.now() : this.#gaveAt), () => {
+      stop.abort(new ContentUnavailableError(`nobody gave block ${cid} within ${this.#timeout} ms`))
+    })
     try {
-      return await this.#race(cid, stop.signal)
+      const bytes = await this.#race(cid, stop.signal)
+      this.#gaveAt = performance.now()
+      return bytes
     } finally {
-      clearTimeout(timer)
+      stopTimer()
       signal?.removeEventListener('abort', abort)
       stop.abort()
     }
@@ -96,74 +112,93 @@ export class CombinedSource implements BlockSource {
   /** One after the other; the next at once when one hasn't it or fails, after `hedge` when it stalls. */
   #race(cid: CID, stop: AbortSignal): Promise<Uint8Array> {
     const waiting = this.#contenders(cid)
+    /** What to call off when all is settled: what is pending, the pauses and the watches. */
+    const pending = new Set<() => void>()
     let underWay = 0
     let reason: unknown
-    return new Promise((resolve, reject) => {
-      const timers = new Set<NodeJS.Timeout>()
-      const settle = (settled: () => void): void => {
-        for (const timer of timers) clearTimeout(timer)
-        stop.removeEventListener('abort', onStop)
-        settled()
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+
+    const next = (): void => {
+      const contender = waiting.shift()
+      if (contender !== undefined) begin(contender)
+      else if (underWay === 0) reject(unavailable(cid, reason))
+    }
+    const begin = (contender: Contender): void => {
+      underWay++
+      const unwatch = afterSilence(this.#hedge, () => contender.gaveAt(), next)
+      pending.add(unwatch)
+      const end = (): void => {
+        underWay--
+        unwatch()
+        pending.delete(unwatch)
       }
-      const onStop = (): void => settle(() => reject(reason instanceof VerificationError ? reason : stop.reason))
-      const later = (ms: number, run: () => void): NodeJS.Timeout => {
-        const timer = setTimeout(() => {
-          timers.delete(timer)
-          run()
-        }, ms)
-        timers.add(timer)
-        return timer
-      }
-      const next = (): void => {
-        const contender = waiting.shift()
-        if (contender !== undefined) begin(contender)
-        else if (underWay === 0 && timers.size === 0) settle(() => reject(unavailable(cid, reason)))
-      }
-      const begin = (contender: Contender): void => {
-        underWay++
-        const hedge = later(this.#hedge, next)
-        const done = (): void => {
-          underWay--
-          clearTimeout(hedge)
-          timers.delete(hedge)
-        }
-        contender.ask(stop).then(
-          (bytes) => {
-            done()
-            if (bytes === undefined) next()
-            else settle(() => resolve(bytes))
-          },
-          (error: unknown) => {
-            done()
-            if (stop.aborted) return
-            // A lie is what the user should hear of, whatever else went wrong.
-            if (!(reason instanceof VerificationError)) reason = error
-            if (contender.retry()) later(PAUSE, () => begin(contender))
-            next()
-          },
-        )
-      }
-      stop.addEventListener('abort', onStop, { once: true })
-      next()
+      contender.ask(stop).then(
+        (bytes) => {
+          end()
+          if (bytes === undefined) next()
+          else resolve(bytes)
+        },
+        (error: unknown) => {
+          end()
+          // A lie is what the user should hear of, whatever else went wrong.
+          if (!(reason instanceof VerificationError)) reason = error
+          if (contender.retry()) pause(contender)
+          next()
+        },
+      )
+    }
+    const pause = (contender: Contender): void => {
+      underWay++
+      const timer = setTimeout(() => {
+        underWay--
+        begin(contender)
+      }, PAUSE)
+      pending.add(() => clearTimeout(timer))
+    }
+    const onStop = (): void => reject(reason instanceof VerificationError ? reason : stop.reason)
+    stop.addEventListener('abort', onStop, { once: true })
+    next()
+    return promise.finally(() => {
+      stop.removeEventListener('abort', onStop)
+      for (const callOff of pending) callOff()
     })
   }
 
   #contenders(cid: CID): Contender[] {
     const live = this.#peers.filter(({ dropped }) => !dropped).sort((a, b) => a.misses - b.misses || a.underWay - b.underWay)
-    const contender = (state: PeerState): Contender => ({ ask: (signal) => this.#ask(state, cid, signal), retry: () => !state.dropped })
+    const contender = (state: PeerState): Contender => ({
+      ask: (signal) => this.#ask(state, cid, signal),
+      retry: () => !state.dropped,
+      gaveAt: () => state.gaveAt,
+    })
     const general = this.#general
     return [
       ...live.filter(({ misses }) => misses < MANY_MISSES).map(contender),
-      ...(general === undefined ? [] : [{ ask: (signal: AbortSignal) => general.fetch(cid, { signal }), retry: () => false }]),
+      ...(general === undefined ? [] : [this.#others(general, cid)]),
       ...live.filter(({ misses }) => misses >= MANY_MISSES).map(contender),
     ]
   }
 
+  #others(general: BlockSource, cid: CID): Contender {
+    const ask = async (signal: AbortSignal): Promise<Uint8Array> => {
+      this.#underWay++
+      try {
+        return await general.fetch(cid, { signal })
+      } finally {
+        this.#underWay--
+      }
+    }
+    return { ask, retry: () => false, gaveAt: () => -Infinity }
+  }
+
   async #ask(state: PeerState, cid: CID, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const begun = performance.now()
+    const onBytes = (): void => {
+      state.gaveAt = this.#gaveAt = performance.now()
+    }
     state.underWay++
     try {
-      const bytes = await state.peer.ask(cid, { signal })
+      const bytes = await state.peer.ask(cid, { signal, onBytes })
       state.failures = 0
       state.misses = bytes === undefined ? state.misses + 1 : 0
       return bytes
@@ -189,4 +224,15 @@ function unavailable(cid: CID, cause: unknown): Error {
   if (cause instanceof VerificationError) return cause
   const because = cause instanceof Error ? `: ${cause.message}` : ''
   return new ContentUnavailableError(`nobody gave block ${cid}${because}`, cause === undefined ? undefined : { cause })
+}
+
+/** Runs `action` once, when `ms` have passed since now and since the time that `last` tells. Returns what calls it off. */
+function afterSilence(ms: number, last: () => number, action: () => void): () => void {
+  let timer = setTimeout(check, ms)
+  function check(): void {
+    const left = last() + ms - performance.now()
+    if (left <= 0) action()
+    else timer = setTimeout(check, left)
+  }
+  return () => clearTimeout(timer)
 }

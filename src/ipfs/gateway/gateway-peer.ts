@@ -1,20 +1,21 @@
 import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { CID } from 'multiformats/cid'
-import type { AbortOptions } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
 import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
-import type { BlockPeer } from './combined-source.ts'
+import type { AskOptions, BlockPeer } from './combined-source.ts'
 
 export interface GatewayPeerOptions {
   /** Milliseconds without a byte after which a request has failed. @default 10000 */
   readonly idleTimeout?: number | undefined
-  /** Connections at once. @default 8 */
+  /** Connections at once. @default 24 */
   readonly connections?: number | undefined
 }
 
 const IDLE_TIMEOUT = 10_000
-const CONNECTIONS = 8
+const CONNECTIONS = 24
+/** Milliseconds for one block, however steadily it drips. */
+const BLOCK_TIMEOUT = 300_000
 
 /** One trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway): a Disco, a Kubo, any other. */
 export class GatewayPeer implements BlockPeer {
@@ -33,7 +34,7 @@ export class GatewayPeer implements BlockPeer {
     this.#idleTimeout = options.idleTimeout ?? IDLE_TIMEOUT
   }
 
-  async ask(cid: CID, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+  async ask(cid: CID, options: AskOptions = {}): Promise<Uint8Array | undefined> {
     options.signal?.throwIfAborted()
     const bytes = await this.#get(cid, options, true)
     if (bytes !== undefined) verifyBlock(cid, bytes)
@@ -44,16 +45,16 @@ export class GatewayPeer implements BlockPeer {
     this.#agent.destroy()
   }
 
-  async #get(cid: CID, { signal }: AbortOptions, again: boolean): Promise<Uint8Array | undefined> {
+  async #get(cid: CID, { signal, onBytes }: AskOptions, again: boolean): Promise<Uint8Array | undefined> {
     const request = this.#request(cid, signal)
     try {
-      return await answerOf(request, cid)
+      return await answerOf(request, cid, onBytes)
     } catch (cause) {
       request.destroy()
       signal?.throwIfAborted()
       if (cause instanceof VerificationError) throw cause
       // The other side may close a kept connection in the moment in which it is used again.
-      if (again && request.reusedSocket && isReset(cause)) return this.#get(cid, { signal }, false)
+      if (again && request.reusedSocket && isReset(cause)) return this.#get(cid, { signal, onBytes }, false)
       throw new Error(`${this.name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
     }
   }
@@ -75,13 +76,16 @@ function isReset(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 }
 
-function answerOf(request: ClientRequest, cid: CID): Promise<Uint8Array | undefined> {
+function answerOf(request: ClientRequest, cid: CID, onBytes?: () => void): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     request.on('error', reject)
     request.on('timeout', () => request.destroy(new Error('no answer in time')))
+    const timer = setTimeout(() => request.destroy(new Error('too slow')), BLOCK_TIMEOUT)
+    request.on('close', () => clearTimeout(timer))
     request.on('response', (response) => {
       response.on('error', reject)
       if (response.statusCode === 200) {
+        if (onBytes !== undefined) response.on('data', onBytes)
         blockOf(response, cid).then(resolve, reject)
         return
       }
