@@ -2,7 +2,7 @@ import { CID } from 'multiformats/cid'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockReader } from '../node.ts'
 import type { BitswapMessage, Presence, SentBlock, Want } from './bitswap-message.ts'
-import { blockPrefix } from './multihash.ts'
+import { blockPrefix } from './block-key.ts'
 
 /** Wants of one peer at most, as in Kubo; what goes beyond is not answered. */
 const MAX_WANTS = 1024
@@ -80,8 +80,8 @@ export class BitswapServer {
         sending.catch(() => {})
       }
       await sending
-    } catch (error) {
-      this.#log.debug({ peer, error }, 'bitswap: a peer could not be answered')
+    } catch (err) {
+      this.#log.debug({ peer, err }, 'bitswap: a peer could not be answered')
       this.disconnected(peer)
     }
   }
@@ -109,8 +109,8 @@ export class BitswapServer {
       if (want.have) return await this.#blocks.has(cid)
       const block = await this.#blocks.get(cid)
       return block !== undefined && block.length <= MAX_BLOCK_SIZE ? block : false
-    } catch (error) {
-      this.#log.warn({ error }, 'bitswap: a wanted block could not be read')
+    } catch (err) {
+      this.#log.warn({ err }, 'bitswap: a wanted block could not be read')
       return false
     }
   }

@@ -2,9 +2,9 @@ import type { PeerId } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import type { BlockSource } from '../block-source.ts'
-import { ContentUnavailableError } from '../errors.ts'
+import { ContentUnavailableError, VerificationError } from '../errors.ts'
+import { inlined, SHA2_256 } from '../unixfs/block.ts'
 import type { Bitswap } from './bitswap.ts'
-import { identityBlock, isVerifiable } from './multihash.ts'
 import { PeerSearch, type FindPeers } from './peer-search.ts'
 
 /** Peers asked at once while nobody is known to have the image: for its root, which is small, and for any other block. */
@@ -51,9 +51,9 @@ export class BitswapSource implements BlockSource {
   }
 
   async fetch(cid: CID, { signal }: AbortOptions = {}): Promise<Uint8Array> {
-    const identity = identityBlock(cid)
-    if (identity !== undefined) return identity
-    if (!isVerifiable(cid)) throw new ContentUnavailableError(`${cid}: blocks of its hash function are not supported`)
+    const inline = inlined(cid)
+    if (inline !== undefined) return inline
+    if (cid.multihash.code !== SHA2_256) throw new VerificationError(`${cid}: blocks under other hash functions than sha2-256 can't be verified`)
     const done = new AbortController()
     const stop = AbortSignal.any([done.signal, this.#closed.signal, ...(signal === undefined ? [] : [signal])])
     try {

@@ -72,9 +72,9 @@ export class Provider {
       if (!online()) return
       const roots = queue.due(Date.now() - REPROVIDE_AFTER, BATCH).values()
       await Promise.all(Array.from({ length: AT_ONCE }, () => work(roots)))
-    } catch (error) {
+    } catch (err) {
       failed++
-      log.warn({ error }, 'roots to provide could not be read')
+      log.warn({ err }, 'roots to provide could not be read')
     }
     this.#pause = failed > 0 && told === 0 ? Math.min(this.#pause * 2, LONGEST_PAUSE) : interval
   }
@@ -85,8 +85,8 @@ export class Provider {
       await this.#options.provide(root, { signal })
       await this.#options.queue.provided(root, Date.now(), { signal })
       return true
-    } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#options.log.debug({ root: root.toString(), error }, 'a root could not be provided')
+    } catch (err) {
+      if (!this.#stopped.signal.aborted) this.#options.log.debug({ root: root.toString(), err }, 'a root could not be provided')
       return false
     }
   }

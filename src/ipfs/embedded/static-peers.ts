@@ -79,10 +79,10 @@ export class StaticPeers {
       peer.failures = 0
       this.#log.info({ peer: peer.address.toString(), id: remotePeer.toString() }, 'peer connected')
       return remotePeer
-    } catch (error) {
+    } catch (err) {
       if (this.#stopped.signal.aborted) return undefined
       const level = peer.failures === 0 ? 'warn' : 'debug'
-      this.#log[level]({ peer: peer.address.toString(), error }, 'peer cannot be reached; it is tried again')
+      this.#log[level]({ peer: peer.address.toString(), err }, 'peer cannot be reached; it is tried again')
       peer.failures++
       this.#later(peer)
       return undefined

@@ -1,0 +1,88 @@
+import { noise } from '@libp2p/noise'
+import { identify } from '@libp2p/identify'
+import type { Libp2p, Stream } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { afterEach, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BITSWAP_PROTOCOL } from '../../src/ipfs/embedded/bitswap.ts'
+import { encodeMessage } from '../../src/ipfs/embedded/bitswap-message.ts'
+import { blockPrefix } from '../../src/ipfs/embedded/block-key.ts'
+import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
+import { block, Nodes } from './harness.ts'
+
+const nodes = new Nodes()
+const rude: Libp2p[] = []
+afterEach(async () => {
+  for (const node of rude.splice(0)) await node.stop()
+  await nodes.close()
+})
+
+/** A peer that speaks libp2p, and bitswap as the test wants it. */
+async function ruden(onStream: (stream: Stream) => void = () => {}): Promise<Libp2p> {
+  const node = await createLibp2p({
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { identify: identify() },
+  })
+  rude.push(node)
+  await node.handle(BITSWAP_PROTOCOL, onStream)
+  return node
+}
+
+describe('a rude peer', () => {
+  it('can send garbage, lengths that lie and messages that are too large, and others are served on', async () => {
+    const a = await nodes.start()
+    const cid = a.blocks.add(block(1000, 1))
+    const peer = await ruden()
+    const huge = Buffer.from([0xff, 0xff, 0xff, 0x7f])
+    const bodies = [randomBytes(1000), huge, Buffer.from([5, 1, 2]), Buffer.concat(encodeMessage({ blocks: [{ prefix: randomBytes(3), data: randomBytes(9) }] }))]
+    for (const body of bodies) {
+      const stream = await peer.dialProtocol(multiaddr(a.address), BITSWAP_PROTOCOL)
+      stream.send(body)
+      await sleep(20)
+      await stream.close().catch(() => {})
+    }
+    const want = { cid: randomBytes(40), cancel: false, have: false, sendDontHave: true }
+    const stream = await peer.dialProtocol(multiaddr(a.address), BITSWAP_PROTOCOL)
+    stream.send(Buffer.concat(encodeMessage({ wants: [want, { ...want, cid: new Uint8Array() }] })))
+    await sleep(50)
+    const b = await nodes.start({ peers: [a.address] })
+    assert.equal((await b.network.source(cid).fetch(cid)).length, 1000)
+  })
+
+  it('cannot pass off other bytes as a block', async () => {
+    const asked = cidOf(RAW, sha256(block(1000, 1)))
+    const liar: Libp2p = await ruden(() => {
+      const [connection] = liar.getConnections()
+      void connection?.newStream(BITSWAP_PROTOCOL).then((stream) => {
+        stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(asked), data: block(1000, 2) }] })))
+      })
+    })
+    const b = await nodes.start({ peers: [String(liar.getMultiaddrs()[0])], findTimeout: 500 })
+    await assert.rejects(b.network.source(asked).fetch(asked), { name: 'ContentUnavailableError' })
+  })
+
+  it('that leaves in the middle of a block only costs time', async () => {
+    const bytes = block(1000, 1)
+    const leaver: Libp2p = await ruden(() => {
+      const [connection] = leaver.getConnections()
+      void connection?.newStream(BITSWAP_PROTOCOL).then(async (stream) => {
+        stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(cidOf(RAW, sha256(bytes))), data: bytes }] })).subarray(0, 500))
+        await sleep(50)
+        await leaver.stop()
+      })
+    })
+    const a = await nodes.start()
+    const cid = a.blocks.add(bytes)
+    const b = await nodes.start({ peers: [String(leaver.getMultiaddrs()[0])] })
+    const source = b.network.source(cid)
+    await assert.rejects(source.fetch(cid), { name: 'ContentUnavailableError' })
+  })
+})
