@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 /** The data directory can't be used; the message says why and is meant for whoever started Disco. */
@@ -26,7 +26,7 @@ export class DataDirectory {
   static claim(path: string): DataDirectory {
     const holder = join(path, 'running.json')
     try {
-      mkdirSync(path, { recursive: true })
+      makeDirectory(path)
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
     } catch (cause) {
       throw new DataDirectoryError(`cannot use the data directory ${path}: ${(cause as Error).message}`, { cause })
@@ -50,6 +50,17 @@ export class DataDirectory {
 
   release(): void {
     this.#lock.close()
+  }
+}
+
+/** Step by step: `recursive` never ends where a system (like Linux in /proc) says of a directory that it is not there. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  makeDirectory(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

@@ -14,7 +14,7 @@ export interface Hashes {
 
 /** Threads at most: hashing is all that they do, so one for a core. */
 const MAX_THREADS = 8
-/** Files followed at most. The longest untouched one is dropped, and hashed anew from its file if it goes on after all. */
+/** Files followed at most. Beyond that the one begun first is dropped, and hashed from its beginning when its digest is asked for. */
 const MAX_FOLLOWED = 64
 
 interface Followed {
@@ -23,6 +23,12 @@ interface Followed {
   size: number
   /** Lease under which the bytes were written. */
   holder: string
+}
+
+interface Pending {
+  readonly thread: HashThread
+  readonly resolve: (hashes: Hashes) => void
+  readonly reject: (reason: unknown) => void
 }
 
 interface HashThread {
@@ -37,18 +43,13 @@ interface HashThread {
 export class HashPool {
   readonly #threads: HashThread[] = []
   readonly #followed = new Map<string, Followed>()
-  readonly #pending = new Map<number, { resolve(hashes: Hashes): void; reject(reason: Error): void }>()
+  readonly #pending = new Map<number, Pending>()
   readonly #size: number
   #next = 0
   #closed = false
 
   constructor(size: number = Math.min(availableParallelism(), MAX_THREADS)) {
     this.#size = size
-  }
-
-  /** Files that are being written and hashed right now, about. */
-  get following(): number {
-    return this.#followed.size
   }
 
   /** Continues under a new lease; what was followed is good only if nobody else has written in between. */
@@ -64,30 +65,27 @@ export class HashPool {
     let followed = this.#followed.get(path)
     if (followed === undefined) {
       if (!begins) return
-      // One upload: its chunks can be hashed meanwhile. Several: the bytes have to get in first.
-      followed = this.#begin({ key: path, path, algorithm: 'sha256', chunks: this.#followed.size < this.#threads.length || this.#followed.size < this.#size }, holder)
+      followed = this.#begin({ key: path, path, algorithm: 'sha256', chunks: true }, holder)
       this.#followed.set(path, followed)
-      if (this.#followed.size > MAX_FOLLOWED) for (const [oldest] of this.#followed) {
-        this.forget(oldest)
-        break
-      }
+      const [oldest] = this.#followed.keys()
+      if (this.#followed.size > MAX_FOLLOWED && oldest !== undefined) this.forget(oldest)
     }
     followed.size = size
     this.#post(followed.thread, { type: 'follow', task: followed.task, size })
   }
 
   /** The digest of the first `size` bytes, which are all, and the hashes of the chunks if they are to be had along. */
-  async digest(path: string, size: number, algorithm: DigestAlgorithm): Promise<Hashes> {
+  async digest(path: string, size: number, algorithm: DigestAlgorithm, signal?: AbortSignal): Promise<Hashes> {
     const followed = this.#followed.get(path)
-    if (followed === undefined) return this.#once({ key: '', path, algorithm, chunks: algorithm === 'sha256' }, size)
-    if (followed.task.algorithm === algorithm) return this.#finish(followed, size)
-    const { hex } = await this.#once({ key: '', path, algorithm, chunks: false }, size)
-    return { hex, chunks: (await this.#finish(followed, size)).chunks }
+    if (followed === undefined) return this.#once({ key: '', path, algorithm, chunks: algorithm === 'sha256' }, size, signal)
+    if (followed.task.algorithm === algorithm) return this.#finish(followed, size, signal)
+    const { hex } = await this.#once({ key: '', path, algorithm, chunks: false }, size, signal)
+    return { hex, chunks: (await this.#finish(followed, size, signal)).chunks }
   }
 
   /** The hashes of the chunks alone. */
-  async chunks(path: string, size: number): Promise<Uint8Array> {
-    const { chunks } = await this.#once({ key: '', path, algorithm: undefined, chunks: true }, size)
+  async chunks(path: string, size: number, signal?: AbortSignal): Promise<Uint8Array> {
+    const { chunks } = await this.#once({ key: '', path, algorithm: undefined, chunks: true }, size, signal)
     return chunks ?? new Uint8Array()
   }
 
@@ -103,10 +101,10 @@ export class HashPool {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 
-  async #once(task: HashTask, size: number): Promise<Hashes> {
+  async #once(task: HashTask, size: number, signal: AbortSignal | undefined): Promise<Hashes> {
     const started = this.#begin({ ...task, key: `once ${this.#next++}` }, '')
     try {
-      return await this.#finish(started, size)
+      return await this.#finish(started, size, signal)
     } finally {
       this.#end(started)
     }
@@ -124,14 +122,23 @@ export class HashPool {
     this.#post(thread, { type: 'forget', key: task.key })
   }
 
-  #finish({ task, thread }: Followed, size: number): Promise<Hashes> {
+  #finish({ task, thread }: Followed, size: number, signal: AbortSignal | undefined): Promise<Hashes> {
     if (this.#closed) return Promise.reject(new StorageFailedError('the store is closed'))
     const id = this.#next++
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject })
-      thread.worker.ref()
-      this.#post(thread, { type: 'finish', task, size, id })
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<Hashes>()
+    const onAbort = (): void => this.#settle(id)?.reject(signal?.reason)
+    signal?.addEventListener('abort', onAbort)
+    this.#pending.set(id, { thread, resolve, reject })
+    thread.worker.ref()
+    this.#post(thread, { type: 'finish', task, size, id })
+    return promise.finally(() => signal?.removeEventListener('abort', onAbort))
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (this.#pending.size === 0) for (const { worker } of this.#threads) worker.unref()
+    return pending
   }
 
   #post(thread: HashThread, request: HashRequest): void {
@@ -142,9 +149,7 @@ export class HashPool {
     const worker = new Worker(new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url))
     const thread = { worker, files: 0 }
     worker.on('message', ({ id, error, ...hashes }: HashOutcome) => {
-      const pending = this.#pending.get(id)
-      this.#pending.delete(id)
-      if (this.#pending.size === 0) for (const each of this.#threads) each.worker.unref()
+      const pending = this.#settle(id)
       if (error === undefined) pending?.resolve(hashes)
       else pending?.reject(new StorageFailedError('a blob file could not be hashed', { cause: error }))
     })
@@ -155,12 +160,10 @@ export class HashPool {
     return thread
   }
 
-  /** Nobody knows which of the waiting were its own, so all try again. */
   #lose(thread: HashThread, reason: Error): void {
     const index = this.#threads.indexOf(thread)
     if (index >= 0) this.#threads.splice(index, 1)
     for (const [path, followed] of this.#followed) if (followed.thread === thread) this.#followed.delete(path)
-    for (const { reject } of this.#pending.values()) reject(reason)
-    this.#pending.clear()
+    for (const [id, pending] of this.#pending) if (pending.thread === thread) this.#settle(id)?.reject(reason)
   }
 }

@@ -28,7 +28,7 @@ export interface HashOutcome {
 
 /** One file as far as it has been hashed: always up to the end of a chunk, so that it can go on from there. */
 class FileHash {
-  readonly #fd: number
+  readonly #path: string
   readonly #whole: Hash | undefined
   readonly #chunks: Buffer[] | undefined
   readonly #buffer: Buffer
@@ -37,7 +37,7 @@ class FileHash {
   target = 0
 
   constructor({ path, algorithm, chunks }: HashTask, buffer: Buffer) {
-    this.#fd = openSync(path, 'r')
+    this.#path = path
     this.#algorithm = algorithm
     this.#whole = algorithm === undefined ? undefined : createHash(algorithm)
     this.#chunks = chunks ? [] : undefined
@@ -66,19 +66,21 @@ class FileHash {
     return { hex, ...this.#joined(last) }
   }
 
-  close(): void {
-    closeSync(this.#fd)
-  }
-
   #joined(...last: Buffer[]): { chunks?: Uint8Array } {
     return this.#chunks === undefined ? {} : { chunks: new Uint8Array(Buffer.concat([...this.#chunks, ...last])) }
   }
 
+  /** Opens the file each time: a descriptor that is kept would keep the space of a file that another process deletes. */
   #load(length: number): Buffer {
-    for (let filled = 0; filled < length; ) {
-      const read = readSync(this.#fd, this.#buffer, filled, length - filled, this.position + filled)
-      if (read === 0) throw new Error(`the file ends at ${this.position + filled}, before ${this.target}`)
-      filled += read
+    const fd = openSync(this.#path, 'r')
+    try {
+      for (let filled = 0; filled < length; ) {
+        const read = readSync(fd, this.#buffer, filled, length - filled, this.position + filled)
+        if (read === 0) throw new Error(`the file ends at ${this.position + filled}, before ${this.target}`)
+        filled += read
+      }
+    } finally {
+      closeSync(fd)
     }
     return this.#buffer.subarray(0, length)
   }
@@ -94,7 +96,10 @@ class HashThread {
 
   constructor(port: MessagePort) {
     this.#port = port
-    port.on('message', (request: HashRequest) => this.#receive(request))
+  }
+
+  serve(): void {
+    this.#port.on('message', (request: HashRequest) => this.#receive(request))
   }
 
   #receive(request: HashRequest): void {
@@ -146,10 +151,9 @@ class HashThread {
   }
 
   #forget(key: string): void {
-    this.#files.get(key)?.close()
     this.#files.delete(key)
     this.#finishing.delete(key)
   }
 }
 
-if (parentPort !== null) new HashThread(parentPort)
+if (parentPort !== null) new HashThread(parentPort).serve()

@@ -34,7 +34,7 @@ export class Lease {
     const row = database.get<LeaseRow>('SELECT holder, held_until AS until FROM uploads WHERE id = ?', id)
     if (row === undefined) throw new UploadUnknownError(id)
     if (isHeld(row)) throw new UploadBusyError(id)
-    const holder = `${processIdentity(process.pid)}/${randomBytes(8).toString('hex')}`
+    const holder = `${SELF}/${randomBytes(8).toString('hex')}`
     const until = Date.now() + DURATION
     await database.write([
       { sql: 'UPDATE uploads SET holder = ?, held_until = ? WHERE id = ? AND holder IS ? AND held_until = ?', params: [holder, until, id, row.holder, row.until] },
@@ -58,11 +58,13 @@ export class Lease {
     return { sql: 'UPDATE uploads SET held_until = 0 WHERE id = ? AND holder = ?', params: [this.#id, this.holder] }
   }
 
-  /** Gives it back, if `end` has not yet. */
+  /** Gives it back, if `end` has not yet. What fails here is no reason for the caller to fail: a lease runs out. */
   async release(): Promise<void> {
     clearInterval(this.#timer)
-    const row = this.#database.get<LeaseRow>('SELECT holder, held_until AS until FROM uploads WHERE id = ?', this.#id)
-    if (row?.holder === this.holder && row.until !== 0) await this.#database.write([this.end], { durable: false })
+    try {
+      const row = this.#database.get<LeaseRow>('SELECT holder, held_until AS until FROM uploads WHERE id = ?', this.#id)
+      if (row?.holder === this.holder && row.until !== 0) await this.#database.write([this.end], { durable: false })
+    } catch {}
   }
 
   async #renew(): Promise<void> {
@@ -88,7 +90,7 @@ export interface LeaseRow {
 export function isHeld({ holder, until }: LeaseRow): boolean {
   if (holder === null || until < Date.now()) return false
   const [boot, space, pid] = holder.split('/')
-  const [ownBoot, ownSpace] = processIdentity(process.pid).split('/')
+  const [ownBoot, ownSpace] = SPACE.split('/')
   if (boot !== ownBoot) return false
   // In another container the number means another process: only time tells.
   if (space !== ownSpace) return true
@@ -97,12 +99,7 @@ export function isHeld({ holder, until }: LeaseRow): boolean {
 
 /** Boot, namespace of process numbers, number and start of a process: no two have ever had the same. */
 function processIdentity(pid: number): string {
-  return [
-    orElse(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), 'boot'),
-    orElse(() => readlinkSync('/proc/self/ns/pid'), 'space'),
-    pid,
-    orElse(() => startOf(pid), isAlive(pid) ? 'alive' : 'dead'),
-  ].join('/')
+  return `${SPACE}/${pid}/${orElse(() => startOf(pid), isAlive(pid) ? 'alive' : 'dead')}`
 }
 
 /** proc_pid_stat(5): field 22, the start in clock ticks after boot; the name in field 2 may have blanks and brackets. */
@@ -126,3 +123,10 @@ function orElse(read: () => string, otherwise: string): string {
     return otherwise
   }
 }
+
+/** Where this process's number means anything: this boot, and this namespace of process numbers. */
+const SPACE: string = [
+  orElse(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), 'boot'),
+  orElse(() => readlinkSync('/proc/self/ns/pid'), 'space'),
+].join('/')
+const SELF: string = processIdentity(process.pid)

@@ -160,7 +160,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     if (row === undefined) throw new ObjectUnknownError(path)
     if (row.chunks !== null) return row.chunks
     if (row.file === null) return hashChunks(row.data ?? new Uint8Array())
-    const chunks = await this.#hashes.chunks(this.#files.path(row.file), row.size)
+    const chunks = await this.#hashes.chunks(this.#files.path(row.file), row.size, options.signal)
     await this.database.write([{ sql: 'UPDATE objects SET chunks = ? WHERE path = ? AND file = ?', params: [chunks, key, row.file] }], { durable: false })
     return chunks
   }

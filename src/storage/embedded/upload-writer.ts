@@ -33,6 +33,7 @@ export class UploadWriter {
   #writing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #failure: unknown
+  #unsynced = false
 
   constructor(options: UploadWriterOptions) {
     this.#options = options
@@ -65,9 +66,9 @@ export class UploadWriter {
     } catch (error) {
       this.#failure ??= error
     }
-    // What was written before a failure is still worth keeping.
     await this.#syncing
-    if (this.#written > this.#synced) await this.#sync()
+    // What was written before a failure is worth keeping; but the system tells of a failed sync once, and never again.
+    if (this.#written > this.#synced && !this.#unsynced) await this.#sync()
     if (this.#failure !== undefined) throw this.#failure
     return this.#written
   }
@@ -94,6 +95,7 @@ export class UploadWriter {
     await this.#writing
     await this.#syncing
     this.#syncing = this.#sync().catch((error: unknown) => {
+      this.#unsynced = true
       this.#failure ??= error
     }).finally(() => {
       this.#syncing = undefined

@@ -138,7 +138,7 @@ export class EmbeddedUploads implements UploadStore {
       const row = this.#row(id)
       const path = this.#files.path(row.file)
       this.#hashes.resume(path, row.size, lease.previous, lease.holder)
-      const known = row.digest === formatDigest(digest) ? row : await this.#hash(path, row.size, digest)
+      const known = row.digest === formatDigest(digest) ? row : await this.#hash(path, row.size, digest, options.signal)
       options.signal?.throwIfAborted()
       return { lease, path, file: row.file, chunks: known.chunks, size: row.size }
     } catch (error) {
@@ -165,8 +165,8 @@ export class EmbeddedUploads implements UploadStore {
     ]
   }
 
-  async #hash(path: string, size: number, digest: Digest): Promise<{ chunks: Uint8Array | null }> {
-    const { hex, chunks } = size === 0 ? { ...digestOf(new Uint8Array(), digest.algorithm), chunks: null } : await this.#hashes.digest(path, size, digest.algorithm)
+  async #hash(path: string, size: number, digest: Digest, signal: AbortSignal | undefined): Promise<{ chunks: Uint8Array | null }> {
+    const { hex, chunks } = size === 0 ? { ...digestOf(new Uint8Array(), digest.algorithm), chunks: null } : await this.#hashes.digest(path, size, digest.algorithm, signal)
     const actual: Digest = { algorithm: digest.algorithm, hex: hex ?? '' }
     if (!sameDigest(actual, digest)) throw new DigestMismatchError(digest, actual)
     return { chunks: chunks ?? null }
@@ -184,6 +184,7 @@ export class EmbeddedUploads implements UploadStore {
       throw error
     }
     this.#hashes.resume(path, row.size, lease.previous, lease.holder)
+    let begins = row.size === 0
     return new UploadWriter({
       files: this.#files,
       file: row.file,
@@ -191,7 +192,8 @@ export class EmbeddedUploads implements UploadStore {
       size: row.size,
       before: () => lease.assertHeld(),
       written: (size) => {
-        this.#hashes.follow(path, size, lease.holder, row.size === 0)
+        this.#hashes.follow(path, size, lease.holder, begins)
+        begins = false
         options.onProgress?.(size)
       },
       synced: (size) => this.#database.write([

@@ -81,7 +81,7 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
   }
 
   #delete(path: string): void {
-    for (const key of [...this.#objects.keys()]) {
+    for (const key of this.#objects.keys()) {
       if (key === path || key.startsWith(`${path}/`)) this.#objects.delete(key)
     }
   }
