@@ -6,6 +6,7 @@ import { isHere } from './global/clone-flight.ts'
 import type { DiscoService } from './global/disco-service.ts'
 import { GlobalRegistry } from './global/global-registry.ts'
 import { cidOf } from './global/names.ts'
+import { createGateway } from './http/gateway.ts'
 import { HttpServer } from './http/server.ts'
 import { parseRoute } from './http/routes.ts'
 import { Upstream } from './http/upstream.ts'
@@ -99,7 +100,8 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
   )
   const other = upstream === undefined ? undefined : new Upstream(upstream)
   const fallback = other === undefined || config.noClone ? undefined : forwarding(other, store)
-  const http = new HttpServer({ registry, log: log.child({ name: 'http' }), fallback })
+  const gateway = createGateway(index.blocks)
+  const http = new HttpServer({ registry, gateway, log: log.child({ name: 'http' }), fallback })
 
   const listen = async (): Promise<string> => {
     if (socket === undefined) return addressOf(config.host, (await http.listen(config)).port)
