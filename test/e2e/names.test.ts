@@ -35,13 +35,15 @@ describe('names', { timeout: 300_000 }, () => {
   after(() => scene.end())
 
   it('refuse a push to a CID or a digest with DENIED, whoever asks', async () => {
+    const other = join(scene.directory, 'other')
+    await smallImage(other, { seed: 'another image' })
+    const source = `oci:${other}:small`
     for (const name of [cid, hexOf(digest), UNKNOWN_CID, 'a'.repeat(64)]) {
       const image = `${server.host}/${name}:latest`
-      await scene.load(docker, layout, 'small', image)
-      const source = `oci:${layout}:small`
+      await scene.load(docker, other, 'small', image)
       const refusals = {
         docker: await docker.tryDocker('push', image),
-        crane: await attempt('crane', ['push', layout, image]),
+        crane: await attempt('crane', ['push', other, image]),
         skopeo: await attempt('skopeo', ['copy', '--dest-tls-verify=false', source, `docker://${image}`]),
       }
       for (const [who, { code, stdout, stderr }] of Object.entries(refusals)) {
