@@ -99,9 +99,14 @@ export async function storing<T>(what: string, act: () => Promise<T>): Promise<T
     return await act()
   } catch (cause) {
     if (cause instanceof StorageFailedError) throw cause
-    const code = (cause as NodeJS.ErrnoException).code
-    throw new StorageFailedError(code === 'ENOSPC' || code === 'EDQUOT' ? 'no space left for storage' : `storage failed at ${what}`, { cause })
+    throw new StorageFailedError(`storage failed at ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
+}
+
+/** Whether the medium is full, and nothing of what was tried has happened. */
+export function isNoSpace(error: unknown): boolean {
+  const code = error instanceof StorageFailedError ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

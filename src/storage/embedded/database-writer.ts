@@ -20,6 +20,8 @@ export interface WriteOutcome {
   /** Index of the statement whose expectation did not hold. */
   readonly unexpected?: number
   readonly error?: Error
+  /** Nothing was written, for want of room. */
+  readonly full?: boolean
 }
 
 /** Writes that share a commit, at most. */
@@ -62,7 +64,7 @@ class Writer {
       return outcomes
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      return requests.map(({ id }) => ({ id, error: toError(cause) }))
+      return requests.map(({ id }) => failed(id, cause))
     }
   }
 
@@ -90,7 +92,7 @@ class Writer {
       // A full disk may have rolled all of it back already: then there is no savepoint, and nobody's write has happened.
       if (!this.#database.isTransaction) throw cause
       this.#database.exec('ROLLBACK TO one; RELEASE one')
-      return cause instanceof UnexpectedError ? { id, unexpected: cause.index } : { id, error: toError(cause) }
+      return cause instanceof UnexpectedError ? { id, unexpected: cause.index } : failed(id, cause)
     }
   }
 
@@ -128,6 +130,15 @@ function enterWal(database: DatabaseSync, timeout: number): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
     }
   }
+}
+
+/** https://sqlite.org/rescode.html#full */
+const SQLITE_FULL = 13
+
+/** Messages between threads keep nothing of an error but its text. */
+function failed(id: number, cause: unknown): WriteOutcome {
+  const error = toError(cause)
+  return { id, error, full: 'errcode' in error && error.errcode === SQLITE_FULL }
 }
 
 function same(a: SqlValue, b: unknown): boolean {

@@ -132,7 +132,8 @@ export class Database {
     if (outcome.unexpected !== undefined) {
       pending.reject(pending.statements[outcome.unexpected]?.otherwise ?? new Error('an expectation of the write does not hold'))
     } else if (outcome.error !== undefined) {
-      pending.reject(new StorageFailedError('the database could not be written', { cause: outcome.error }))
+      const cause = outcome.full === true ? Object.assign(outcome.error, { code: 'ENOSPC' }) : outcome.error
+      pending.reject(new StorageFailedError(`the database could not be written: ${cause.message}`, { cause }))
     } else {
       pending.resolve()
     }

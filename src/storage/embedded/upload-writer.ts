@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { BATCH_SIZE, storing, type BlobFiles } from './blob-files.ts'
+import { BATCH_SIZE, isNoSpace, storing, type BlobFiles } from './blob-files.ts'
 
 /** Bytes after which what was written is made durable, also in mid-upload. */
 const SYNC_EVERY = 32 * 1024 * 1024
@@ -20,7 +20,10 @@ export interface UploadWriterOptions {
   readonly synced: (size: number) => Promise<void>
 }
 
-/** Writes the small chunks of a socket in large batches: one batch is gathered while the one before is on its way. */
+/**
+ * Writes the small chunks of a socket in large batches: one batch is gathered while the one before is on its way. Once a
+ * write or a sync has failed it writes no more: the system tells of a failed sync once, and a second would succeed.
+ */
 export class UploadWriter {
   readonly #options: UploadWriterOptions
   readonly #timer: NodeJS.Timeout
@@ -33,7 +36,6 @@ export class UploadWriter {
   #writing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #failure: unknown
-  #unsynced = false
 
   constructor(options: UploadWriterOptions) {
     this.#options = options
@@ -57,20 +59,20 @@ export class UploadWriter {
     if (this.#gathered > 0) this.#timer.refresh()
   }
 
-  /** Writes and syncs what has been gathered. Resolves with the size that is durable. */
+  /** Writes and syncs what has been gathered. Resolves with the size that is durable. @throws what made a write or sync fail */
   async end(): Promise<number> {
     clearTimeout(this.#timer)
-    try {
-      await this.#flush()
-      await this.#writing
-    } catch (error) {
-      this.#failure ??= error
-    }
+    await this.#flush().catch(() => {})
+    await this.#writing
     await this.#syncing
-    // What was written before a failure is worth keeping; but the system tells of a failed sync once, and never again.
-    if (this.#written > this.#synced && !this.#unsynced) await this.#sync()
-    if (this.#failure !== undefined) throw this.#failure
-    return this.#written
+    if (this.#failure === undefined && this.#written > this.#synced) {
+      this.#beginSync()
+      await this.#syncing
+    }
+    if (this.#failure === undefined) return this.#written
+    // Without some room in the database nobody could even delete: let it have that of what is not durable.
+    if (isNoSpace(this.#failure)) await this.#options.handle.truncate(this.#synced).catch(() => {})
+    throw this.#failure
   }
 
   /** Once nothing runs any more. */
@@ -94,8 +96,11 @@ export class UploadWriter {
     if (this.#written + this.#gathered - this.#synced < SYNC_EVERY) return
     await this.#writing
     await this.#syncing
+    this.#beginSync()
+  }
+
+  #beginSync(): void {
     this.#syncing = this.#sync().catch((error: unknown) => {
-      this.#unsynced = true
       this.#failure ??= error
     }).finally(() => {
       this.#syncing = undefined
@@ -132,7 +137,7 @@ export class UploadWriter {
     await storing(file, () => handle.datasync())
     if (!this.#nameSynced) await files.syncName(file)
     this.#nameSynced = true
-    this.#synced = size
     await synced(size)
+    this.#synced = size
   }
 }
