@@ -85,7 +85,7 @@ async function contentOf(fetch: FileFetch, digest: Digest, options: AbortOptions
   for await (const chunk of fetch.read({}, options)) {
     size += chunk.byteLength
     if (size > MAX_MANIFEST_BYTES) throw new VerificationError(`${formatDigest(digest)}: more than ${MAX_MANIFEST_BYTES} bytes for a manifest`)
-    chunks.push(chunk.slice())
+    chunks.push(new Uint8Array(chunk))
   }
   const bytes = Buffer.concat(chunks)
   // The last check before the answer goes out, as cheap as it is.

@@ -9,7 +9,7 @@ describe('pushes to one name at once', () => {
   let other: TestDisco
   beforeEach(async () => {
     disco = await TestDisco.open()
-    other = disco.sharing()
+    other = await disco.sharing()
   })
   afterEach(() => disco.close())
 
@@ -58,7 +58,7 @@ describe('pushes to one name at once', () => {
   })
 
   it('all succeed, and every tag that was acknowledged is there', async () => {
-    const processes = [disco, other, disco.sharing()]
+    const processes = [disco, other, await disco.sharing()]
     const pushes = Array.from({ length: 24 }, async (_, at) => {
       const tag = at % 3 === 0 ? 'latest' : `v${at}`
       const { registry } = processes[at % processes.length] ?? disco

@@ -14,9 +14,10 @@ import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts
 import { RegistryCore } from '../../src/registry/core.ts'
 import { REPOSITORIES } from '../../src/registry/paths.ts'
 import type { ManifestReceipt, Registry } from '../../src/registry/registry.ts'
-import { Database } from '../../src/storage/embedded/database.ts'
-import { MemoryStore } from '../../src/storage/memory/store.ts'
-import type { AbortOptions, Batch, ObjectStore } from '../../src/storage/object-store.ts'
+import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
+import type {
+  AbortOptions, Batch, ByteRange, ChunkHashes, ListOptions, ObjectStat, ObjectStore, UploadStore,
+} from '../../src/storage/object-store.ts'
 
 /** Somebody who may have blocks, slowly. */
 export type Peer = Pick<BlockReader, 'get'>
@@ -26,7 +27,7 @@ export interface DiscoOptions extends GlobalRegistryOptions {
   readonly peers?: readonly Peer[]
 }
 
-/** A whole Disco but for its sockets: the real registry, index and sessions over a store in memory. */
+/** A whole Disco but for its sockets: the real registry, index and sessions over a data directory of its own. */
 export class TestDisco {
   readonly store: InjectableStore
   readonly index: EmbeddedDagIndex
@@ -35,13 +36,14 @@ export class TestDisco {
   readonly provided: string[] = []
   /** Sessions that were opened. */
   sessions = 0
-  readonly #cleanUp: () => Promise<void>
+  readonly #directory: string
+  readonly #others: TestDisco[] = []
 
-  private constructor(store: InjectableStore, index: EmbeddedDagIndex, options: DiscoOptions, cleanUp: () => Promise<void>) {
+  private constructor(directory: string, store: InjectableStore, index: EmbeddedDagIndex, options: DiscoOptions) {
+    this.#directory = directory
     this.store = store
     this.index = index
     this.core = new RegistryCore(store)
-    this.#cleanUp = cleanUp
     const log = pino({ level: 'silent' })
     const { peers } = options
     const network: Pick<IpfsNetwork, 'open'> | undefined = peers && {
@@ -55,23 +57,27 @@ export class TestDisco {
   }
 
   static async open(options: DiscoOptions = {}): Promise<TestDisco> {
-    const directory = await mkdtemp(join(tmpdir(), 'disco-global-'))
-    const database = await Database.open(join(directory, 'disco.db'))
-    const store = new InjectableStore()
-    return new TestDisco(store, await EmbeddedDagIndex.open(database, store), options, async () => {
-      await database.close()
-      await rm(directory, { recursive: true })
-    })
+    return TestDisco.#open(await mkdtemp(join(tmpdir(), 'disco-global-')), options)
   }
 
-  /** Another process of the same registry. */
-  sharing(options: DiscoOptions = {}): TestDisco {
-    return new TestDisco(this.store, this.index, options, async () => {})
+  static async #open(directory: string, options: DiscoOptions): Promise<TestDisco> {
+    const embedded = await EmbeddedStore.open(directory)
+    const store = new InjectableStore(embedded)
+    return new TestDisco(directory, store, await EmbeddedDagIndex.open(embedded.database, store), options)
+  }
+
+  /** Opens the data directory once more, as another process does. */
+  async sharing(options: DiscoOptions = {}): Promise<TestDisco> {
+    const other = await TestDisco.#open(this.#directory, options)
+    this.#others.push(other)
+    return other
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#others.map((other) => other.close()))
     await this.registry.close()
-    await this.#cleanUp()
+    await this.store.close()
+    await rm(this.#directory, { recursive: true, force: true })
   }
 
   /** Every path below `directory`, sorted; itself where there is none. */
@@ -85,13 +91,44 @@ export class TestDisco {
   }
 }
 
-/** A store in which a test gets between: before commits, with a failure or with another's commit. */
-export class InjectableStore extends MemoryStore {
+/** The embedded store, in which a test gets between: before commits, with a failure or with another's commit. */
+export class InjectableStore implements ObjectStore, ChunkHashes {
+  readonly uploads: UploadStore
   beforeCommit: ((batch: Batch) => Promise<void> | void) | undefined
+  readonly #inner: EmbeddedStore
 
-  override async commit(batch: Batch, options?: AbortOptions): Promise<void> {
+  constructor(inner: EmbeddedStore) {
+    this.#inner = inner
+    this.uploads = inner.uploads
+  }
+
+  stat(path: string, options?: AbortOptions): Promise<ObjectStat | undefined> {
+    return this.#inner.stat(path, options)
+  }
+
+  get(path: string, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    return this.#inner.get(path, options)
+  }
+
+  read(path: string, options?: ByteRange & AbortOptions): AsyncIterable<Uint8Array> {
+    return this.#inner.read(path, options)
+  }
+
+  list(directory: string, options?: ListOptions): Promise<string[]> {
+    return this.#inner.list(directory, options)
+  }
+
+  async commit(batch: Batch, options?: AbortOptions): Promise<void> {
     await this.beforeCommit?.(batch)
-    await super.commit(batch, options)
+    await this.#inner.commit(batch, options)
+  }
+
+  chunkHashes(path: string, options?: AbortOptions): Promise<Uint8Array> {
+    return this.#inner.chunkHashes(path, options)
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
   }
 }
 
@@ -185,7 +222,7 @@ export async function putManifest(registry: Registry, name: string, reference: s
 
 export async function contentOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of source) chunks.push(chunk.slice())
+  for await (const chunk of source) chunks.push(new Uint8Array(chunk))
   return Buffer.concat(chunks)
 }
 

@@ -14,7 +14,7 @@ describe('a name that went', () => {
     now = Date.UTC(2026, 0, 1, 11, 59, 59)
     const options = { now: () => now }
     disco = await TestDisco.open(options)
-    other = disco.sharing(options)
+    other = await disco.sharing(options)
   })
   afterEach(() => disco.close())
 
