@@ -39,7 +39,7 @@ export class Catalog {
    */
   async *#walk(prefix: string, after: string | undefined, options: AbortOptions): AsyncGenerator<string> {
     const waiting: Subtree[] = after === undefined ? [] : passed(after)
-    for await (const segment of this.#segments(prefix, after?.split('/', 1)[0], options)) {
+    for await (const segment of this.#segments(prefix, after === undefined ? undefined : lastPassed(after), options)) {
       yield* this.#below(prefix, waiting, segment, options)
       const name = prefix + segment
       if (!isRepositoryName(name)) continue
@@ -69,6 +69,12 @@ export class Catalog {
       last = names.at(-1)
     }
   }
+}
+
+/** The last of the siblings that sort before `last`: where that is below `a`, those that begin with `a-` and `a.` do so too. */
+function lastPassed(last: string): string {
+  const slash = last.indexOf('/')
+  return slash === -1 ? last : `${last.slice(0, slash)}.~`
 }
 
 /** The subtrees that a page before, which ended with `last`, has passed by but not finished. */
