@@ -30,7 +30,11 @@ export class Scene {
     const data = join(this.directory, name)
     await mkdir(data, { recursive: true })
     const server = await startDisco({ ...options, data })
-    this.#ends.push(() => server.kill())
+    this.#ends.push(async () => {
+      await server.kill()
+      // What a server calls an error explains a test that failed.
+      for (const line of server.log().split('\n')) if (/"level":(?:5|6)0/.test(line)) console.error(`${name}: ${line}`)
+    })
     return server
   }
 
