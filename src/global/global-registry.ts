@@ -46,6 +46,13 @@ interface Arriving {
   readonly image: ClonedImage
 }
 
+/** Where an answer may be found. */
+interface Places<T> {
+  readonly stored: () => Promise<T>
+  readonly arriving: (arriving: Arriving) => T
+  readonly recent: () => Promise<T | undefined>
+}
+
 /** A registry whose images are global: pushed ones get a CID, and a name that is a CID is cloned when it is asked for. */
 export class GlobalRegistry implements Registry, DiscoService {
   readonly #core: RegistryCore
@@ -85,36 +92,29 @@ export class GlobalRegistry implements Registry, DiscoService {
     await this.#board(cid).complete(options)
   }
 
-  async blob(name: string, digest: string, options?: AbortOptions): Promise<Blob> {
-    const arriving = await this.#arriving(name, options)
-    if (arriving !== undefined) return blobOf(arriving, digest)
-    try {
-      return await this.#core.blob(name, digest, options)
-    } catch (error) {
-      const recent = isUnknown(error) ? await this.#recentBlob(name, digest, options) : undefined
-      if (recent === undefined) throw error
-      return recent
-    }
+  blob(name: string, digest: string, options?: AbortOptions): Promise<Blob> {
+    return this.#find(name, options, {
+      stored: () => this.#core.blob(name, digest, options),
+      arriving: (arriving) => blobOf(arriving, digest),
+      recent: () => this.#recentBlob(name, digest, options),
+    })
   }
 
-  async manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
-    const arriving = await this.#arriving(name, options)
-    if (arriving !== undefined) return manifestOf(arriving.image, reference)
-    try {
-      return await this.#core.manifest(name, reference, options)
-    } catch (error) {
-      const recent = isUnknown(error) ? await this.#recentManifest(name, reference, options) : undefined
-      if (recent === undefined) throw error
-      return recent
-    }
+  manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
+    return this.#find(name, options, {
+      stored: () => this.#core.manifest(name, reference, options),
+      arriving: ({ image }) => manifestOf(image, reference),
+      recent: () => this.#recentManifest(name, reference, options),
+    })
   }
 
-  async tags(name: string, options: PageOptions = {}): Promise<Page> {
-    const arriving = await this.#arriving(name, options)
-    if (arriving === undefined) return this.#core.tags(name, options)
+  tags(name: string, options: PageOptions = {}): Promise<Page> {
     const { limit = 1, after = '' } = options
-    if (after >= LATEST) return { entries: [], more: false }
-    return limit > 0 ? { entries: [LATEST], more: false } : { entries: [], more: false }
+    return this.#find(name, options, {
+      stored: () => this.#core.tags(name, options),
+      arriving: () => ({ entries: limit > 0 && after < LATEST ? [LATEST] : [], more: false }),
+      recent: async () => undefined,
+    })
   }
 
   catalog(options?: PageOptions): Promise<Page> {
@@ -163,13 +163,23 @@ export class GlobalRegistry implements Registry, DiscoService {
     return { ...prepared.receipt, cid: cid.toString() }
   }
 
-  /** The clone of a name that is a CID and not here; undefined where the store has the answer. */
-  async #arriving(name: string, options?: AbortOptions): Promise<Arriving | undefined> {
-    const cid = cidOf(name)
-    if (cid === undefined || await isHere(this.#store, cid, options)) return undefined
-    const flight = this.#board(cid)
-    const image = await flight.image(options)
-    return image === undefined ? undefined : { flight, image }
+  /** The store's answer comes first: only what it does not know may be on its way in, or just have gone. */
+  async #find<T>(name: string, options: AbortOptions | undefined, { stored, arriving, recent }: Places<T>): Promise<T> {
+    try {
+      return await stored()
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.status !== 404) throw error
+      const cid = cidOf(name)
+      if (cid === undefined) {
+        const found = await recent()
+        if (found === undefined) throw error
+        return found
+      }
+      if (await isHere(this.#store, cid, options)) return stored()
+      const flight = this.#board(cid)
+      const image = await flight.image(options)
+      return image === undefined ? stored() : arriving({ flight, image })
+    }
   }
 
   #board(cid: CID): CloneFlight {
@@ -195,10 +205,6 @@ export class GlobalRegistry implements Registry, DiscoService {
 /** @throws RegistryError DENIED */
 function refuseWrite(name: string): void {
   if (isOnlyPullable(name)) throw new RegistryError('DENIED', 'a repository that is named by what it holds can only be pulled', { detail: { name } })
-}
-
-function isUnknown(error: unknown): boolean {
-  return error instanceof RegistryError && error.status === 404
 }
 
 function manifestOf({ digest, manifests }: ClonedImage, reference: string): StoredManifest {
