@@ -14,6 +14,8 @@ const SPARE_BUFFERS = 16
 export class BlobFiles {
   readonly #directory: string
   readonly #spare: Buffer[] = []
+  /** Directories whose own names are known to be durable: 256 at most. */
+  readonly #durable = new Set<string>()
 
   constructor(directory: string) {
     this.#directory = directory
@@ -32,14 +34,21 @@ export class BlobFiles {
   async create(file: string): Promise<FileHandle> {
     const path = this.path(file)
     return storing(path, async () => {
-      if ((await mkdir(dirname(path), { recursive: true })) !== undefined) await syncDirectory(this.#directory)
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
       return open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
     })
   }
 
   /** Makes the name of a file as durable as its bytes. */
   async syncName(file: string): Promise<void> {
-    await storing(file, () => syncDirectory(dirname(this.path(file))))
+    const directory = dirname(this.path(file))
+    await storing(directory, async () => {
+      await syncDirectory(directory)
+      if (this.#durable.has(directory)) return
+      // Another process may have made it just now, and not have got to this yet.
+      await syncDirectory(this.#directory)
+      this.#durable.add(directory)
+    })
   }
 
   /** A file opened to be read, or undefined when there is none. */
