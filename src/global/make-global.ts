@@ -2,7 +2,7 @@ import type { DagIndex, ProvideQueue } from '../ipfs/node.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { inRepository } from '../registry/paths.ts'
 import type { PreparedManifest } from '../registry/prepare-manifest.ts'
-import { ConflictError } from '../storage/errors.ts'
+import { ConflictError, StorageFailedError } from '../storage/errors.ts'
 import type { AbortOptions, Batch, Change, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Root } from './closure.ts'
@@ -32,9 +32,9 @@ export class GlobalMaker {
     this.#parts = parts
   }
 
-  /** Stores a manifest and makes its image global. @throws RegistryError; nothing has changed then */
+  /** Stores a manifest and makes its image global. @throws RegistryError, StorageFailedError; nothing has changed then */
   async push({ name, tag, digest, bytes, changes }: PreparedManifest, options: AbortOptions = {}): Promise<PlacedImage> {
-    const below = `${inRepository(name, '')}`
+    const below = inRepository(name, '')
     const isNames = (change: Change): boolean => 'put' in change && change.put.startsWith(below)
     const data = changes.filter((change) => !isNames(change))
     const named = changes.filter(isNames)
@@ -66,7 +66,7 @@ export class GlobalMaker {
       return image
     } catch (cause) {
       options.signal?.throwIfAborted()
-      if (cause instanceof RegistryError) throw cause
+      if (cause instanceof RegistryError || cause instanceof StorageFailedError) throw cause
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new RegistryError('UNAVAILABLE', `the image could not be made global: ${reason}`, { cause })
     }

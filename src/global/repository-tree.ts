@@ -18,15 +18,15 @@ export const LATEST = 'latest'
  * The files of a global repository: of the image's objects and their CIDs, and of nothing else, so that one image has
  * one CID.
  */
-export function repositoryTree(digest: Digest, image: readonly PlacedEntry[]): Tree {
+export function repositoryTree(root: Digest, image: readonly PlacedEntry[]): Tree {
   return new Map([
     [within.discoFile, writeDiscoFile(image)],
     ...image.flatMap(({ digest, manifest, blob }) => [
       ...(blob ? [[within.layer(digest), linkTo(digest)] as const] : []),
       ...(manifest ? [[within.revision(digest), linkTo(digest)] as const] : []),
     ]),
-    [within.tagIndex(LATEST, digest), linkTo(digest)],
-    [within.tagCurrent(LATEST), linkTo(digest)],
+    [within.tagIndex(LATEST, root), linkTo(root)],
+    [within.tagCurrent(LATEST), linkTo(root)],
   ])
 }
 

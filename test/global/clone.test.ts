@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
+import type { ImageSession } from '../../src/ipfs/node.ts'
 import { formatDigest } from '../../src/oci/digest.ts'
 import { blobData, repository } from '../../src/registry/paths.ts'
 import type { AbortOptions } from '../../src/storage/object-store.ts'
@@ -166,6 +167,35 @@ describe('a clone', () => {
     gate.open()
     assert.deepEqual((await disco.registry.manifest(cid, 'latest')).digest, image.manifest.digest)
     assert.equal(disco.sessions, 2)
+  })
+
+  it('goes on from the store where a read of what arrives ends early', async () => {
+    const short = (session: ImageSession): ImageSession => ({
+      tree: (...args) => session.tree(...args),
+      keep: (...args) => session.keep(...args),
+      close: () => session.close(),
+      fetch(file) {
+        const fetch = session.fetch(file)
+        return {
+          done: fetch.done,
+          async *read(range, options) {
+            for await (const chunk of fetch.read(range, options)) {
+              yield chunk
+              if (file.size === image.layers[1]?.bytes.length) throw new Error('the upload has become an object')
+            }
+          },
+        }
+      },
+    })
+    const other = await disco.sharing({ peers: [gate], session: short })
+    const layer = image.layers[1]
+    const blob = await other.registry.blob(cid, formatDigest(layer?.digest ?? image.config.digest))
+    gate.closedFor = (block) => block.toString() === cidOfBlob(2)
+    const reading = [contentOf(blob.read()), contentOf(blob.read({ start: 7, length: 2_000_000 }))]
+    gate.open()
+    const [all, part] = await Promise.all(reading)
+    assertSameBytes(all ?? Buffer.alloc(0), layer?.bytes)
+    assertSameBytes(part ?? Buffer.alloc(0), layer?.bytes.subarray(7, 2_000_007))
   })
 
   it('by two processes at once is two, and ends well', async () => {

@@ -8,7 +8,7 @@ import { GlobalRegistry, type GlobalRegistryOptions } from '../../src/global/glo
 import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { EmbeddedSession } from '../../src/ipfs/embedded/session.ts'
 import { ContentUnavailableError } from '../../src/ipfs/errors.ts'
-import type { BlockReader, IpfsNetwork } from '../../src/ipfs/node.ts'
+import type { BlockReader, ImageSession, IpfsNetwork } from '../../src/ipfs/node.ts'
 import { digestOf, formatDigest, type Digest, type DigestAlgorithm } from '../../src/oci/digest.ts'
 import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
@@ -25,6 +25,8 @@ export type Peer = Pick<BlockReader, 'get'>
 export interface DiscoOptions extends GlobalRegistryOptions {
   /** Whom clones ask. @default no network */
   readonly peers?: readonly Peer[]
+  /** Changes what sessions do. */
+  readonly session?: (session: ImageSession) => ImageSession
 }
 
 /** A whole Disco but for its sockets: the real registry, index and sessions over a data directory of its own. */
@@ -45,11 +47,11 @@ export class TestDisco {
     this.index = index
     this.core = new RegistryCore(store)
     const log = pino({ level: 'silent' })
-    const { peers } = options
+    const { peers, session = (own) => own } = options
     const network: Pick<IpfsNetwork, 'open'> | undefined = peers && {
       open: (root) => {
         this.sessions++
-        return new EmbeddedSession(root, { source: sourceOf(peers), store, index, log })
+        return session(new EmbeddedSession(root, { source: sourceOf(peers), store, index, log }))
       },
     }
     const provides = { provide: async (roots: readonly CID[]) => void this.provided.push(...roots.map(String)) }

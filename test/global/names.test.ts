@@ -29,7 +29,7 @@ describe('names of global repositories', () => {
   it('have one spelling', () => {
     const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
     const last = alphabet.indexOf(CID.at(-1) ?? '')
-    const others = [...alphabet].filter((letter, value) => (value >> 2) === (last >> 2) && letter !== CID.at(-1))
+    const others = Array.from(alphabet).filter((letter, value) => (value >> 2) === (last >> 2) && letter !== CID.at(-1))
     for (const letter of others) assert.equal(cidOf(CID.slice(0, -1) + letter), undefined)
   })
 })

@@ -28,7 +28,7 @@ describe('a push', () => {
       ...inside, `_manifests/tags/${cid}/current/link`, `_manifests/tags/${cid}/index/sha256/${digest.hex}/link`,
     ].sort())
     assert.deepEqual((await disco.store.list(repository('team/app'))), [])
-    for (const path of inside.filter((path) => path.startsWith('_manifests'))) {
+    for (const path of inside.filter((entry) => entry.startsWith('_manifests'))) {
       assert.equal(await disco.text(`${repository(cid)}/${path}`), formatDigest(digest))
     }
     await assert.rejects(disco.registry.manifest('team/app', 'latest'), registryError('NAME_UNKNOWN'))
@@ -158,7 +158,7 @@ describe('a pull-only name', () => {
     const image = makeImage()
     const { cid, digest } = await pushImage(disco.registry, 'app', 'latest', image)
     const blob = formatDigest(image.config.digest)
-    const unread = (async function* () { assert.fail('the body was read') })()
+    const unread: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => assert.fail('the body was read') }
     for (const name of [cid, digest.hex, `${cid}/below`]) {
       const writes = [
         disco.registry.startUpload(name),
