@@ -1,5 +1,6 @@
 import { createHash, hash, type Hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { parentPort, type MessagePort } from 'node:worker_threads'
 import type { DigestAlgorithm } from '../../oci/digest.ts'
 import { CHUNK_SIZE } from '../object-store.ts'
@@ -25,6 +26,8 @@ export interface HashOutcome {
   readonly chunks?: Uint8Array | undefined
   readonly error?: unknown
 }
+
+const NICENESS = 10
 
 /** One file as far as it has been hashed: always up to the end of a chunk, so that it can go on from there. */
 class FileHash {
@@ -99,6 +102,7 @@ class HashThread {
   }
 
   serve(): void {
+    yieldToOthers()
     this.#port.on('message', (request: HashRequest) => this.#receive(request))
   }
 
@@ -154,6 +158,14 @@ class HashThread {
     this.#files.delete(key)
     this.#finishing.delete(key)
   }
+}
+
+/**
+ * Hashing takes most of the CPU of a push, and answers to requests must not queue behind it. On Linux 0 is the calling
+ * thread (setpriority(2), Notes); elsewhere it would be the whole process.
+ */
+function yieldToOthers(): void {
+  if (process.platform === 'linux') setPriority(0, NICENESS)
 }
 
 if (parentPort !== null) new HashThread(parentPort).serve()

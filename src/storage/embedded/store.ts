@@ -59,8 +59,13 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
       for (let each = blobs; made !== undefined && each.startsWith(made); each = dirname(each)) await syncDirectory(dirname(each))
     })
     const database = await Database.open(join(root, 'disco.db'))
-    await database.migrate('storage', SCHEMA)
-    await storing(root, () => syncDirectory(root))
+    try {
+      await database.migrate('storage', SCHEMA)
+      await storing(root, () => syncDirectory(root))
+    } catch (error) {
+      await database.close()
+      throw error
+    }
     const files = new BlobFiles(blobs)
     const sweeper = new Sweeper(database, files)
     sweeper.start()
