@@ -27,10 +27,11 @@ export function parseRoute(path: string): Route | undefined {
   const end = path.lastIndexOf('/')
   const before = path.slice(0, end)
   const last = path.slice(end + 1)
-  if (last === 'list') return named('tags', before, '/tags', '')
-  if (last === '' || last === 'uploads') return named('uploads', last === '' ? before : path, '/blobs/uploads', '')
   return (
     named('manifest', before, '/manifests', last) ??
+    named('tags', path, '/tags/list', '') ??
+    named('uploads', path, '/blobs/uploads/', '') ??
+    named('uploads', path, '/blobs/uploads', '') ??
     named('upload', before, '/blobs/uploads', last) ??
     named('blob', before, '/blobs', last)
   )

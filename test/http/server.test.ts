@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Registry } from '../../src/registry/registry.ts'
+import { dial, startFace, talk } from './harness.ts'
+
+describe('the server', () => {
+  it('gives /ipfs/ to the gateway, and maps what it throws', async (t) => {
+    const { base } = await startFace(t, () => ({
+      gateway: async (request, response) => {
+        if (request.url === '/ipfs/bad') throw new Error('inside')
+        response.end('block')
+      },
+    }))
+    assert.equal(await (await fetch(`${base}/ipfs/x`)).text(), 'block')
+    assert.equal((await fetch(`${base}/ipfs/bad`)).status, 500)
+    assert.equal((await fetch(`${base}/v2/`)).status, 200)
+  })
+
+  it('lets the fallback take a request over', async (t) => {
+    const { base } = await startFace(t, () => ({
+      fallback: (request, response) => {
+        if (request.url?.startsWith('/v2/mine/') !== true) return false
+        response.end('taken')
+        return true
+      },
+    }))
+    assert.equal(await (await fetch(`${base}/v2/mine/tags/list`)).text(), 'taken')
+    assert.equal((await fetch(`${base}/v2/other/tags/list`)).status, 404)
+  })
+
+  it('lets what is in flight finish when it stops, up to a bound', async (t) => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const begun = Promise.withResolvers<void>()
+    let calls = 0
+    const { base, port, server } = await startFace(t, () => ({
+      registry: {
+        tags: async () => {
+          const gate = gates[calls++]
+          if (calls === 2) begun.resolve()
+          await gate?.promise
+          return { entries: [], more: false }
+        },
+      } as unknown as Registry,
+    }))
+    const idle = await dial(port)
+    const closed = new Promise((resolve) => idle.once('close', resolve))
+    idle.resume()
+    const inTime = fetch(`${base}/v2/a/tags/list`)
+    const tooLate = fetch(`${base}/v2/a/tags/list`)
+    const late = assert.rejects(tooLate)
+    await begun.promise
+    const stopped = server.stop(300)
+    gates[0]?.resolve()
+    assert.equal((await inTime).status, 200)
+    await late
+    await Promise.all([stopped, closed])
+    await assert.rejects(fetch(`${base}/v2/`))
+  })
+
+  it('tells a client that speaks no HTTP', async (t) => {
+    const { port } = await startFace(t)
+    assert.match(await talk(port, 'nonsense\r\n\r\n'), /^HTTP\/1.1 400/)
+  })
+
+  it('drops a connection on which nothing moves', async (t) => {
+    const { port } = await startFace(t, () => ({ idleTimeout: 50 }))
+    await talk(port, 'PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
+  })
+})
