@@ -168,7 +168,9 @@ export class CloneFlight {
     if (cause instanceof RegistryError) return cause
     if (cause instanceof VerificationError) return new RegistryError('MANIFEST_UNVERIFIED', `${cid}: ${cause.message}`, { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
-    if (cause instanceof ContentUnavailableError && !this.#found) return new RegistryError('NAME_UNKNOWN', `${cid}: ${reason}`, { cause, detail: { name: cid } })
+    if (cause instanceof ContentUnavailableError && !this.#found) {
+      return new RegistryError('NAME_UNKNOWN', `nobody was found who has the image: ${reason}`, { cause, detail: { name: cid } })
+    }
     return new RegistryError('UNAVAILABLE', `${cid} could not be cloned: ${reason}`, { cause })
   }
 }
