@@ -55,8 +55,8 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     const root = resolve(directory)
     const blobs = join(root, 'blobs')
     await storing(root, async () => {
-      const made = await mkdir(blobs, { recursive: true, mode: 0o700 })
-      for (let each = blobs; made !== undefined && each.startsWith(made); each = dirname(each)) await syncDirectory(dirname(each))
+      const topmost = (await mkdir(blobs, { recursive: true, mode: 0o700 })) ?? `${blobs}/none`
+      for (let made = blobs; made.startsWith(topmost); made = dirname(made)) await syncDirectory(dirname(made))
     })
     const database = await Database.open(join(root, 'disco.db'))
     try {
