@@ -102,6 +102,17 @@ describe('private network', () => {
     await Promise.all([assert.rejects(fetching, { name: 'ContentUnavailableError' }), source.close()])
   })
 
+  it('ends what is under way when it is stopped', async () => {
+    const a = await nodes.start()
+    const b = await nodes.start({ peers: [a.address], findTimeout: 20_000 })
+    a.blocks.get = () => new Promise(() => {})
+    const cid = a.blocks.add(block(1000, 1))
+    const fetching = assert.rejects(b.network.source(cid).fetch(cid), { name: 'ContentUnavailableError' })
+    await sleep(200)
+    await b.network.stop()
+    await fetching
+  })
+
   it('dials a peer again when it comes back', async () => {
     const port = await freePort()
     const a = await nodes.start({ listen: [`/ip4/127.0.0.1/tcp/${port}`] })

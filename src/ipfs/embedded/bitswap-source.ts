@@ -21,6 +21,10 @@ export interface BitswapSourceOptions {
   readonly root: CID
   /** Milliseconds to wait for somebody who has a block, while nobody gives anything. */
   readonly findTimeout: number
+  /** Whether `find` finds all there are, so that once they have said no there is nobody to wait for. */
+  readonly exhaustive: boolean
+  /** Ends all fetches. */
+  readonly signal: AbortSignal
 }
 
 /** What became of asking a peer for one block. */
@@ -37,17 +41,21 @@ export class BitswapSource implements BlockSource {
   readonly #bitswap: BitswapSourceOptions['bitswap']
   readonly #root: CID
   readonly #findTimeout: number
+  readonly #exhaustive: boolean
   readonly #search: PeerSearch
-  readonly #closed = new AbortController()
+  readonly #close = new AbortController()
+  readonly #closed: AbortSignal
   /** Blocks under way from those who gave some, by peer. */
   readonly #givers = new Map<string, { readonly peer: PeerId; asked: number; gaveAt: number }>()
   #gaveAt = 0
 
-  constructor({ bitswap, find, root, findTimeout }: BitswapSourceOptions) {
+  constructor({ bitswap, find, root, findTimeout, exhaustive, signal }: BitswapSourceOptions) {
     this.#bitswap = bitswap
     this.#root = root
     this.#findTimeout = findTimeout
-    this.#search = new PeerSearch(find, root, this.#closed.signal)
+    this.#exhaustive = exhaustive
+    this.#closed = AbortSignal.any([this.#close.signal, signal])
+    this.#search = new PeerSearch(find, root, this.#closed)
   }
 
   async fetch(cid: CID, { signal }: AbortOptions = {}): Promise<Uint8Array> {
@@ -55,7 +63,7 @@ export class BitswapSource implements BlockSource {
     if (inline !== undefined) return inline
     if (cid.multihash.code !== SHA2_256) throw new VerificationError(`${cid}: blocks under other hash functions than sha2-256 can't be verified`)
     const done = new AbortController()
-    const stop = AbortSignal.any([done.signal, this.#closed.signal, ...(signal === undefined ? [] : [signal])])
+    const stop = AbortSignal.any([done.signal, this.#closed, ...(signal === undefined ? [] : [signal])])
     try {
       return await this.#hunt(cid, stop)
     } finally {
@@ -64,7 +72,7 @@ export class BitswapSource implements BlockSource {
   }
 
   async close(): Promise<void> {
-    this.#closed.abort(new ContentUnavailableError(`the session of ${this.#root} was closed`))
+    this.#close.abort(new ContentUnavailableError(`the session of ${this.#root} was closed`))
   }
 
   /** Asks peer after peer until one gives the block. */
@@ -96,7 +104,7 @@ export class BitswapSource implements BlockSource {
           return fail(`nobody gave it within ${this.#findTimeout / 1000} s`)
         }
         if ([...asked.values()].some(({ state }) => state === 'open')) return
-        if (this.#search.endedSince(start) && ![...asked.values()].some(({ state }) => state === 'failed')) {
+        if (this.#exhaustive && this.#search.endedSince(start) && ![...asked.values()].some(({ state }) => state === 'failed')) {
           return fail(asked.size === 0 ? 'there is nobody to ask' : `none of ${asked.size} peers has it`)
         }
         this.#search.start(() => step())

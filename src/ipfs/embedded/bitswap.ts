@@ -29,9 +29,9 @@ export interface BitswapComponents {
 /**
  * Bitswap 1.2.0 as a service of libp2p: serves the blocks that are here and asks peers for others, block by block, peer by peer.
  *
- * Not `@helia/bitswap`, because of what that does for a registry's blocks: a session asks every peer for every block, so
- * each block comes once from each; all that a peer wants (up to 1024 blocks) is read into memory at once; a peer that
- * asks again for a block that it was sent gets no answer; and it moves 100 MB/s where this moves what libp2p does.
+ * Not `@helia/bitswap`, because of what that does with the blocks of images: a session asks every peer for every block,
+ * so each block comes once from each; all that a peer wants, up to 1024 blocks, is read into memory at once; a peer that
+ * asks again for a block that it was sent before gets no answer; and a block costs twice the CPU on the serving side.
  */
 export class Bitswap implements Startable {
   readonly #components: BitswapComponents

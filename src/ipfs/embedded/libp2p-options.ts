@@ -53,6 +53,9 @@ const PING_TIMEOUT = 20_000
 /** Milliseconds to exchange nonces on; a busy machine needs more than the second that is the default. */
 const SWARM_KEY_TIMEOUT = 10_000
 
+/** Connections a second from one host: a private network may well be on one host. */
+const INBOUND_CONNECTIONS = 100
+
 /** The provide queue knows what is still here; the DHT by itself would go on telling of what is gone. */
 const REPROVIDE = { threshold: 0 }
 
@@ -64,6 +67,7 @@ export function privateLibp2p(parts: PrivateParts): Libp2pOptions<Libp2pServices
     ...commonOptions(parts),
     transports: [tcp(), webSockets()],
     services: commonServices(parts),
+    connectionManager: { inboundConnectionThreshold: INBOUND_CONNECTIONS },
     connectionGater: { denyDialMultiaddr: (address) => !allowed.has(withoutPeer(address)) },
     ...(swarmKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey, timeout: SWARM_KEY_TIMEOUT }) }),
   }

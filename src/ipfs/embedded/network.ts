@@ -7,6 +7,7 @@ import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockSource } from '../block-source.ts'
+import { ContentUnavailableError } from '../errors.ts'
 import type { BlockReader, ImageSession, IpfsNetwork, NodeInfo } from '../node.ts'
 import { BitswapSource } from './bitswap-source.ts'
 import { Bitswap } from './bitswap.ts'
@@ -56,6 +57,7 @@ interface Running {
   readonly peers: StaticPeers
   readonly provider: Provider | undefined
   readonly lonely: NodeJS.Timeout
+  readonly stop: AbortController
 }
 
 /** The IPFS network by a node of our own: Helia over the registry's blocks. */
@@ -91,7 +93,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
     const lonely = setTimeout(() => {
       if (options.mode === 'public' && !online()) log.warn('nobody could be reached on the IPFS network; all that is local works')
     }, LONELY_AFTER).unref()
-    this.#running = { helia, peers, provider, lonely }
+    this.#running = { helia, peers, provider, lonely, stop: new AbortController() }
     peers.start()
     provider?.start()
   }
@@ -100,6 +102,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
     const running = this.#running
     this.#running = undefined
     if (running === undefined) return
+    running.stop.abort(new ContentUnavailableError('the IPFS network was stopped'))
     clearTimeout(running.lonely)
     running.peers.stop()
     const timeout = Promise.withResolvers<void>()
@@ -128,12 +131,14 @@ export class EmbeddedNetwork implements IpfsNetwork {
 
   /** Blocks of one image from the peers. */
   source(root: CID): BlockSource {
-    const { helia } = this.#started()
+    const { helia, stop } = this.#started()
     return new BitswapSource({
       bitswap: helia.libp2p.services.bitswap,
       find: (cid, found, options) => this.#find(cid, found, options),
       root,
       findTimeout: this.#parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT,
+      exhaustive: this.#parts.options.mode === 'private',
+      signal: stop.signal,
     })
   }
 
