@@ -3,9 +3,9 @@ import { bootstrap } from '@libp2p/bootstrap'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
-import type { PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { Connection, PeerDiscovery, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { kadDHT } from '@libp2p/kad-dht'
-import { mdns } from '@libp2p/mdns'
+import { mdns, type MulticastDNSComponents } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { ping, type Ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
@@ -80,9 +80,23 @@ export function publicLibp2p(parts: Libp2pParts): Libp2pOptions<Libp2pServices> 
     ...common,
     addresses: { ...addresses, listen: [...parts.listen, '/p2p-circuit'] },
     transports: [tcp(), webSockets(), circuitRelayTransport()],
-    peerDiscovery: [mdns(), bootstrap({ list: BOOTSTRAP_PEERS })],
+    peerDiscovery: [neighbours, bootstrap({ list: BOOTSTRAP_PEERS })],
     services: { ...commonServices(parts), autoNAT: autoNAT(), dcutr: dcutr(), dht: kadDHT({ reprovide: REPROVIDE }), upnp: uPnPNAT() },
   }
+}
+
+interface Dialler {
+  readonly connectionManager: { openConnection(addresses: Multiaddr[]): Promise<Connection> }
+}
+
+/** Those in the local network, connected to as soon as they are found: libp2p by itself would only note their addresses. */
+function neighbours(components: MulticastDNSComponents & Dialler): PeerDiscovery {
+  const discovery = mdns()(components)
+  discovery.addEventListener('peer', ({ detail: { multiaddrs } }) => {
+    // Who can't be reached is found again.
+    if (multiaddrs.length > 0) components.connectionManager.openConnection(multiaddrs).catch(() => {})
+  })
+  return discovery
 }
 
 function commonOptions({ privateKey, listen, announce }: Libp2pParts): Libp2pOptions<Libp2pServices> {
