@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Blob, Registry } from '../../src/registry/registry.ts'
-import { bytesOf, digestText, pushBlob, pushImage } from '../registry/sample.ts'
+import { bytesOf, digestText, imageManifest, pushBlob, pushImage } from '../registry/sample.ts'
 import { dial, errorCodes, startFace, talk, until } from './harness.ts'
 
 const ABSENT = digestText(bytesOf('absent'))
@@ -69,6 +69,17 @@ describe('GET and HEAD', () => {
     const response = await fetch(`${base}/v2/a/blobs/${digest}`)
     assert.equal(response.headers.get('content-length'), '0')
     assert.equal(await response.text(), '')
+  })
+
+  it('keep every byte of a manifest, small or large', async (t) => {
+    const { base, registry } = await startFace(t)
+    await pushBlob(registry, 'a', bytesOf('config'))
+    for (const length of [10, 100_000]) {
+      const bytes = imageManifest(bytesOf('config'), [], { annotations: { note: 'größe 🐳 \u0000'.repeat(length) } })
+      await registry.putManifest('a', { reference: 'v1', bytes })
+      const response = await fetch(`${base}/v2/a/manifests/v1`)
+      assert.deepEqual(Buffer.from(await response.arrayBuffer()), bytes)
+    }
   })
 
   it('answer 304 to who has it already', async (t) => {
