@@ -27,7 +27,8 @@ export interface HashOutcome {
   readonly error?: unknown
 }
 
-const NICENESS = 10
+/** Enough for requests to go first, and not so much that other programs starve the hashing. */
+const NICENESS = 5
 
 /** One file as far as it has been hashed: always up to the end of a chunk, so that it can go on from there. */
 class FileHash {
