@@ -57,6 +57,18 @@ describe('a rude peer', () => {
     assert.equal((await b.network.source(cid).fetch(cid)).length, 1000)
   })
 
+  it('that asks for much and takes nothing costs a few blocks of memory', async () => {
+    const a = await nodes.start()
+    const cids = Array.from({ length: 200 }, (_, seed) => a.blocks.add(block(256 * 1024, seed + 1)))
+    const peer = await ruden((stream) => stream.pause())
+    const stream = await peer.dialProtocol(multiaddr(a.address), BITSWAP_PROTOCOL)
+    stream.send(Buffer.concat(encodeMessage({ wants: cids.map(({ bytes }) => ({ cid: bytes, cancel: false, have: false, sendDontHave: true })) })))
+    await sleep(1_000)
+    assert.ok(a.blocks.reads > 0 && a.blocks.reads <= 12, `${a.blocks.reads} blocks were read`)
+    const b = await nodes.start({ peers: [a.address] })
+    assert.equal((await b.network.source(cids[0]!).fetch(cids[0]!)).length, 256 * 1024)
+  })
+
   it('cannot pass off other bytes as a block', async () => {
     const asked = cidOf(RAW, sha256(block(1000, 1)))
     const liar: Libp2p = await ruden(() => {
