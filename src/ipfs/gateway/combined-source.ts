@@ -135,11 +135,13 @@ export class CombinedSource implements BlockSource {
       contender.ask(stop).then(
         (bytes) => {
           end()
+          if (stop.aborted) return
           if (bytes === undefined) next()
           else resolve(bytes)
         },
         (error: unknown) => {
           end()
+          if (stop.aborted) return
           // A lie is what the user should hear of, whatever else went wrong.
           if (!(reason instanceof VerificationError)) reason = error
           if (contender.retry()) pause(contender)
