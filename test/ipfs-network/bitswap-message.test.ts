@@ -29,7 +29,7 @@ describe('bitswap message', () => {
 
   it('is read as others write it', () => {
     // boxo: a wantlist of one want-block with sendDontHave, priority 2147483632, and pendingBytes 5
-    const hex = '0a110a0f0a0301020310f0ffffff07' + '20002801' + '2805'
+    const hex = '0a110a0f0a0301020310f0ffffff07200028012805'
     assert.deepEqual(decodeMessage(Buffer.from(hex, 'hex')).wants.map(({ have, sendDontHave }) => [have, sendDontHave]), [[false, true]])
   })
 

@@ -42,6 +42,13 @@ export function block(size: number, seed: number): Uint8Array {
   return fill(size, seed)
 }
 
+/** @throws Error when there is none */
+export function first<T>(list: readonly T[]): T {
+  const [item] = list
+  if (item === undefined) throw new Error('nothing there')
+  return item
+}
+
 export interface TestNode {
   readonly network: EmbeddedNetwork
   readonly blocks: Blocks

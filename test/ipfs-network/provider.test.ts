@@ -68,7 +68,7 @@ describe('provider', () => {
     const queue = new Queue()
     queue.times.set(root(1), 0)
     const provide = (_: CID, { signal }: { signal?: AbortSignal | undefined }): Promise<void> =>
-      new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
     const provider = new Provider({ queue, provide, online: () => true, log: silentLogger(), interval: 1 })
     provider.start()
     await sleep(50)

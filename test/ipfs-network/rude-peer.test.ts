@@ -13,7 +13,7 @@ import { BITSWAP_PROTOCOL } from '../../src/ipfs/embedded/bitswap.ts'
 import { encodeMessage } from '../../src/ipfs/embedded/bitswap-message.ts'
 import { blockPrefix } from '../../src/ipfs/embedded/block-key.ts'
 import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
-import { block, Nodes } from './harness.ts'
+import { block, first, Nodes } from './harness.ts'
 
 const nodes = new Nodes()
 const rude: Libp2p[] = []
@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 /** A peer that speaks libp2p, and bitswap as the test wants it. */
-async function ruden(onStream: (stream: Stream) => void = () => {}): Promise<Libp2p> {
+async function ruden(onStream: (stream: Stream) => void | Promise<void> = () => {}): Promise<Libp2p> {
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
@@ -66,16 +66,14 @@ describe('a rude peer', () => {
     await sleep(1_000)
     assert.ok(a.blocks.reads > 0 && a.blocks.reads <= 12, `${a.blocks.reads} blocks were read`)
     const b = await nodes.start({ peers: [a.address] })
-    assert.equal((await b.network.source(cids[0]!).fetch(cids[0]!)).length, 256 * 1024)
+    assert.equal((await b.network.source(first(cids)).fetch(first(cids))).length, 256 * 1024)
   })
 
   it('cannot pass off other bytes as a block', async () => {
     const asked = cidOf(RAW, sha256(block(1000, 1)))
-    const liar: Libp2p = await ruden(() => {
-      const [connection] = liar.getConnections()
-      void connection?.newStream(BITSWAP_PROTOCOL).then((stream) => {
-        stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(asked), data: block(1000, 2) }] })))
-      })
+    const liar: Libp2p = await ruden(async () => {
+      const stream = await first(liar.getConnections()).newStream(BITSWAP_PROTOCOL)
+      stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(asked), data: block(1000, 2) }] })))
     })
     const b = await nodes.start({ peers: [String(liar.getMultiaddrs()[0])], findTimeout: 500 })
     await assert.rejects(b.network.source(asked).fetch(asked), { name: 'ContentUnavailableError' })
@@ -83,13 +81,11 @@ describe('a rude peer', () => {
 
   it('that leaves in the middle of a block only costs time', async () => {
     const bytes = block(1000, 1)
-    const leaver: Libp2p = await ruden(() => {
-      const [connection] = leaver.getConnections()
-      void connection?.newStream(BITSWAP_PROTOCOL).then(async (stream) => {
-        stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(cidOf(RAW, sha256(bytes))), data: bytes }] })).subarray(0, 500))
-        await sleep(50)
-        await leaver.stop()
-      })
+    const leaver: Libp2p = await ruden(async () => {
+      const stream = await first(leaver.getConnections()).newStream(BITSWAP_PROTOCOL)
+      stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(cidOf(RAW, sha256(bytes))), data: bytes }] })).subarray(0, 500))
+      await sleep(50)
+      await leaver.stop()
     })
     const a = await nodes.start()
     const cid = a.blocks.add(bytes)
