@@ -20,8 +20,8 @@ export function failureLines(error: unknown): string[] {
   return [error.message]
 }
 
-/** Prints why and ends the command with exit code 1. */
-export function fail(error: unknown): void {
+/** Prints why and ends the process with exit code 1: what had begun must not keep it. */
+export function fail(error: unknown): never {
   for (const line of failureLines(error)) console.error(`disco: ${line}`)
-  process.exitCode = 1
+  process.exit(1)
 }

@@ -1,6 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
 /** Private, on loopback, on free ports. */
@@ -22,19 +23,20 @@ export interface Running {
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, REGISTRY_CONFIGURATION_PATH: '', ...env },
-  })
+    env: { ...process.env, ...env },
+  }) as ChildProcessByStdio<null, Readable, Readable>
   let out = ''
   let err = ''
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   promise.catch(() => undefined)
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text
     const address = /^registry +(\S+)$/m.exec(out)?.[1]
     if (address !== undefined) resolve(address)
   })
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (err += text))
-  const ended = once(child, 'close').then(([code]: unknown[]) => {
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  // not its `close`, which never comes once its channel was disconnected
+  const ended = Promise.all([once(child, 'exit'), once(child.stdout, 'close'), once(child.stderr, 'close')]).then(([[code]]) => {
     reject(new Error(`it ended: ${out}${err}`))
     return { code: code as number | null, out, err }
   })
