@@ -4,10 +4,11 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { diskUse } from '../e2e/harness/data-directory.ts'
 import type { DiscoServer } from '../e2e/harness/disco.ts'
-import { RegistryClient, hexOf } from '../e2e/harness/registry-client.ts'
+import { RegistryClient } from '../e2e/harness/registry-client.ts'
 import { Scene } from '../e2e/harness/scene.ts'
 import { assertComplete, assertGlobal } from '../e2e/harness/verify.ts'
-import { answers, assertPromises } from './promises.ts'
+import { assertWholeOrAbsent, pullAll, pushNewImages, type ImagesByCid } from './clones.ts'
+import { assertPromises } from './promises.ts'
 import { push, pushAttempt, resumeUploads, type PushAttempt } from './push-attempt.ts'
 import { randomImage, type RandomImage } from './random-image.ts'
 
@@ -70,74 +71,46 @@ describe('a server that is killed', { timeout: 1_800_000 }, () => {
 
   it(`${CLONE_CRASHES} times during clones keeps its promises`, async (t) => {
     const origin = await scene.disco('origin')
-    const images = new Map<string, RandomImage>()
-    const newImages = (round: string) => addImages(origin, images, round)
+    const all: ImagesByCid = new Map()
+    const newImages = async (round: string) => {
+      const images = await pushNewImages(origin, `clone ${round}`, CLONES_AT_ONCE)
+      for (const [cid, image] of images) all.set(cid, image)
+      return images
+    }
     const peers = [origin.url, origin.multiaddr()]
     const counts = { complete: 0, nothing: 0 }
 
     let server = await scene.disco('clones', { peers })
     const empty = await diskUse(server.data)
     const first = await newImages('warm-up')
-    const longest = await timed(() => cloneAll(server, first))
+    const longest = await timed(() => pullAll(server, first.keys()))
     await server.stop()
 
     for (let crash = 0; crash < CLONE_CRASHES; crash++) {
-      const cids = await newImages(`round ${crash}`)
+      const images = await newImages(`round ${crash}`)
       server = await scene.disco('clones', { peers: [peers[crash % 2] ?? assert.fail()] })
-      const cloning = cloneAll(server, cids).catch(() => undefined)
+      const cloning = pullAll(server, images.keys()).catch(() => undefined)
       await sleep(randomInt(0, Math.ceil(longest * 1.2)))
       await server.kill()
       await cloning
 
       // With nobody to ask: what it names must be here.
       server = await scene.disco('clones', { args: ['--noclone'] })
-      const client = new RegistryClient(server.url)
-      for (const cid of cids) {
-        const { digest } = images.get(cid) ?? assert.fail()
-        const isHere = await answers(client, cid, 'latest')
-        counts[isHere ? 'complete' : 'nothing']++
-        for (const [name, reference] of [[cid, digest], [hexOf(digest), cid], [hexOf(digest), digest]] as const) {
-          assert.equal(await answers(client, name, reference), isHere, `${name} ${reference}`)
-        }
-        if (isHere) await assertGlobal(client, digest, cid)
-      }
+      for (const [cid, { digest }] of images) counts[(await assertWholeOrAbsent(server, cid, digest)) ? 'complete' : 'nothing']++
       await server.kill()
     }
 
     server = await scene.disco('clones', { peers: [origin.url] })
-    for (const [cid, { digest }] of images) await assertGlobal(new RegistryClient(server.url), digest, cid)
+    for (const [cid, { digest }] of all) await assertGlobal(new RegistryClient(server.url), digest, cid)
     await server.stop()
     await origin.stop()
-    await assertNoLitter(server.data, empty, [...images.values()])
+    await assertNoLitter(server.data, empty, [...all.values()])
     t.diagnostic(JSON.stringify(counts))
   })
 })
 
 async function pushAll(server: DiscoServer, attempts: readonly PushAttempt[]): Promise<void> {
   await Promise.all(attempts.map((attempt) => push(new RegistryClient(server.url), attempt)))
-}
-
-async function addImages(origin: DiscoServer, images: Map<string, RandomImage>, round: string): Promise<string[]> {
-  const cids = []
-  for (let number = 0; number < CLONES_AT_ONCE; number++) {
-    const attempt = pushAttempt(`origin/${number}`, 'latest', randomImage(`clone ${round} ${number}`))
-    await push(new RegistryClient(origin.url), attempt)
-    const cid = attempt.cid ?? assert.fail()
-    images.set(cid, attempt.image)
-    cids.push(cid)
-  }
-  return cids
-}
-
-/** Pulls images as a client does: the manifest, then its blobs at once. */
-async function cloneAll(server: DiscoServer, cids: readonly string[]): Promise<void> {
-  const client = new RegistryClient(server.url)
-  await Promise.all(
-    cids.map(async (cid) => {
-      const manifest = JSON.parse((await client.manifest(cid, 'latest')).bytes.toString())
-      await Promise.all(manifest.layers.map((layer: { digest: string }) => client.blob(cid, layer.digest)))
-    }),
-  )
 }
 
 /** What was cut short and never went on must not stay for good: the directory holds the images, and little beside. */

@@ -52,6 +52,11 @@ export class Scene {
     await rm(archive)
   }
 
+  /** What `end` shall do too: after it has stopped all that was started later. */
+  atEnd(work: () => Promise<void>): void {
+    this.#ends.push(work)
+  }
+
   async end(): Promise<void> {
     for (const end of this.#ends.reverse()) await end()
     await rm(this.directory, { recursive: true, force: true })
