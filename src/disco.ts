@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { completeConfig } from './config/load.ts'
 import type { Config } from './config/options.ts'
 import { isHere } from './global/clone-flight.ts'
@@ -8,6 +7,7 @@ import { GlobalRegistry } from './global/global-registry.ts'
 import { cidOf } from './global/names.ts'
 import { createGateway } from './http/gateway.ts'
 import { HttpServer } from './http/server.ts'
+import type { RequestListenerParts } from './http/request-listener.ts'
 import { parseRoute } from './http/routes.ts'
 import { Upstream } from './http/upstream.ts'
 import { CombinedSource } from './ipfs/gateway/combined-source.ts'
@@ -158,8 +158,8 @@ function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagI
 }
 
 /** Images that are not here are for the process that can fetch them; those that are, are served here. */
-function forwarding(upstream: Upstream, store: EmbeddedStore) {
-  return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+function forwarding(upstream: Upstream, store: EmbeddedStore): NonNullable<RequestListenerParts['fallback']> {
+  return async (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return false
     const name = parseRoute(request.url?.split('?', 1)[0] ?? '')?.name
     const cid = name === undefined ? undefined : cidOf(name)

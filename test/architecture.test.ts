@@ -12,7 +12,7 @@ const ROOMS = [['cli'], ['disco'], ['ui'], ['http'], ['global'], ['registry'], [
 const NARROW: readonly { readonly from: RegExp; readonly never: RegExp; readonly why: string }[] = [
   { from: /^http\//, never: /^global\/(?!names\.ts)/, why: 'http knows Registry' },
   { from: /^http\/(?!gateway)/, never: /^ipfs\//, why: 'http knows no IPFS; the gateway knows a reader of blocks' },
-  { from: /^http\/gateway/, never: /^ipfs\/(?!node\.ts|errors\.ts)/, why: 'the gateway knows a reader of blocks' },
+  { from: /^http\/gateway/, never: /^ipfs\/(embedded|kubo|gateway)\//, why: 'the gateway knows a reader of blocks and how DAGs are written' },
   { from: /^registry\//, never: /^(ipfs|http)\//, why: 'registry knows paths and bytes' },
   { from: /^(http|global|registry)\//, never: /^(ipfs|storage)\/(embedded|kubo|s3|filesystem|memory)\//, why: 'only ports, no implementation behind them' },
 ]

@@ -23,8 +23,6 @@ export const text: Kind<string> = one('<text>', (value) => {
 /** A path; `~` is the home directory, and a relative one begins at the current directory. */
 export const path: Kind<string> = one('<path>', expandPath)
 
-export const optionalPath: Kind<string | undefined> = path
-
 export function expandPath(value: string): string {
   if (value === '') throw new Error('is empty: a path is wanted')
   return resolve(value.replace(/^~(?=$|[/\\])/, homedir()))

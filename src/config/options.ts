@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { choice, duration, integer, list, optionalPath, path, text, toggle, type Kind } from './kinds.ts'
+import { choice, duration, integer, list, path, text, toggle, type Kind } from './kinds.ts'
 
 /** What a Disco is told when it starts. */
 export interface Config {
@@ -107,7 +107,7 @@ export const OPTIONS: { readonly [Name in OptionName]: Option<Config[Name]> } = 
     flag: 'swarm-key',
     env: 'DISCO_SWARM_KEY',
     yaml: 'disco.swarmkey',
-    kind: optionalPath,
+    kind: path,
     default: undefined,
     defaultText: 'none',
     doc: 'File with the pre-shared key of a private network, in the format of Kubo\'s `swarm.key`. Needs `--network private`.',

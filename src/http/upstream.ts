@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { RegistryError } from '../oci/errors.ts'
 
 /** Headers that belong to one connection: RFC 9110 §7.6.1. */
-const CONNECTION_HEADERS = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']
+const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'])
 
 /** The process of this registry that has the network, behind a socket of the same machine. */
 export class Upstream {
@@ -17,7 +17,7 @@ export class Upstream {
   /** Has a GET or HEAD answered over there and streams the answer back. @throws RegistryError UNAVAILABLE when nobody is there */
   async forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await this.#ask(request, response)
-    const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.includes(name)))
+    const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.has(name)))
     response.writeHead(answer.statusCode ?? 502, headers)
     await pipeline(answer, response)
   }
@@ -28,7 +28,7 @@ export class Upstream {
 
   #ask({ method, url, headers }: IncomingMessage, response: ServerResponse): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION_HEADERS.includes(name)))
+      const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION_HEADERS.has(name)))
       const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: passed })
       question.once('response', resolve)
       question.once('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))

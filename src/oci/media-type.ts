@@ -1,7 +1,5 @@
 export const OCI_IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 export const OCI_IMAGE_INDEX = 'application/vnd.oci.image.index.v1+json'
-export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
-export const DOCKER_MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json'
 
 /** The media type without its parameters, in lower case: what `Content-Type` names. */
 export function essence(contentType: string): string {
