@@ -4,6 +4,7 @@ import type { Config } from './config/options.ts'
 import { isHere } from './global/clone-flight.ts'
 import type { DiscoService } from './global/disco-service.ts'
 import { GlobalRegistry } from './global/global-registry.ts'
+import { Housekeeping } from './global/housekeeping.ts'
 import { cidOf } from './global/names.ts'
 import { createGateway } from './http/gateway.ts'
 import { HttpServer } from './http/server.ts'
@@ -94,14 +95,19 @@ interface Ground {
 async function assemble(config: Config, { log, socket, upstream, directory, store }: Ground): Promise<Disco> {
   const index = await EmbeddedDagIndex.open(store.database, store)
   const network = upstream === undefined ? createNetwork(config, store, index, log) : undefined
+  const core = new RegistryCore(store)
   const registry = new GlobalRegistry(
-    { core: new RegistryCore(store), store, index, provides: index, network, log: log.child({ name: 'global' }) },
+    { core, store, index, provides: index, network, log: log.child({ name: 'global' }) },
     { keepNames: config.keepNames, noClone: config.noClone },
   )
   const other = upstream === undefined ? undefined : new Upstream(upstream)
   const fallback = other === undefined || config.noClone ? undefined : forwarding(other, store)
   const gateway = createGateway(index.blocks)
   const http = new HttpServer({ registry, gateway, log: log.child({ name: 'http' }), fallback })
+
+  const purgeUploads = core.purgeUploads.bind(core)
+  const housekeeping =
+    network === undefined ? undefined : new Housekeeping({ store, purgeUploads, log: log.child({ name: 'housekeeping' }) })
 
   const listen = async (): Promise<string> => {
     if (socket === undefined) return addressOf(config.host, (await http.listen(config)).port)
@@ -113,6 +119,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
   const stop = async (): Promise<void> => {
     await http.stop(GRACE)
     other?.close()
+    await housekeeping?.stop()
     await registry.close()
     await network?.stop()
     await store.close()
@@ -123,6 +130,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     service: registry,
     registry,
     async start({ onNode } = {}) {
+      await housekeeping?.start()
       await network?.start()
       onNode?.(await network?.info())
       const address = await listen()
