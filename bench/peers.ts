@@ -42,7 +42,7 @@ function disco(id: PeerId, title: string, options: readonly string[]): Peer {
     version: async () => (await run('git', ['-C', fileURLToPath(new URL('.', import.meta.url)), 'rev-parse', '--short', 'HEAD'])).stdout.trim(),
     async start(directory, extra = []) {
       const port = await freePort()
-      const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', ...options, ...extra]
+      const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...options, ...extra]
       // As `npm start` has it.
       const env = { UV_THREADPOOL_SIZE: '16' }
       return await startServer(port, directory, { file: process.execPath, args: [DISCO, ...args], env })

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bodyChunks } from './body-chunks.ts'
 
 /** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
 const DRAIN_BYTES = 64 * 1024 * 1024
 const DRAIN_TIME = 10_000
 
-/** The body of a request; a client that waits for `100 Continue` gets it when the first byte is asked for. */
+/** The body of a request, a chunk being the reader's until it asks for the next; a client that waits for `100 Continue` gets it when the first byte is asked for. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes that the client announced; undefined where it sends chunks until it is through. */
   readonly length: number | undefined
@@ -25,7 +26,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     if (this.#awaited) this.#response.writeContinue()
     this.#awaited = false
-    yield* this.#request.iterator({ destroyOnReturn: false })
+    yield* bodyChunks(this.#request)
   }
 
   /**
@@ -42,13 +43,15 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     const { socket } = this.#request
     let left = DRAIN_BYTES
     const timer = setTimeout(() => socket.destroy(), DRAIN_TIME)
-    this.#request.once('close', () => clearTimeout(timer))
-    this.#request.removeAllListeners('readable')
+    for (const event of ['end', 'close']) this.#request.once(event, () => clearTimeout(timer))
     this.#request.on('error', () => {})
     this.#request.on('data', (chunk: Uint8Array) => {
       left -= chunk.length
       if (left < 0) socket.destroy()
     })
+    // A reader that stopped in the middle of waiting for a chunk pauses only when that chunk comes.
+    this.#request.on('pause', () => this.#request.resume())
+    this.#request.resume()
   }
 }
 
@@ -64,7 +67,7 @@ export async function readAll(body: RequestBody, limit: number, tooLarge: () => 
   for await (const chunk of body) {
     size += chunk.length
     if (size > limit) throw tooLarge()
-    chunks.push(chunk)
+    chunks.push(Buffer.from(chunk))
   }
   return Buffer.concat(chunks, size)
 }
