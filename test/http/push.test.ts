@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { RegistryError } from '../../src/oci/errors.ts'
 import type { RegistryCore } from '../../src/registry/core.ts'
@@ -249,6 +250,23 @@ describe('a body that nobody wants', () => {
     const body = Buffer.alloc(16 * 1024 * 1024)
     const answer = await talk(face.port, `PATCH /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`, body, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
     assert.match(answer, /^HTTP\/1.1 403 .*DENIED.*HTTP\/1.1 200/s)
+  })
+
+  it('does not keep the answer back when its reader fails in between', async (t) => {
+    const failing = async (_name: string, _id: string, _offset: number | undefined, source: AsyncIterable<Uint8Array>): Promise<never> => {
+      const reader = source[Symbol.asyncIterator]()
+      await reader.next()
+      void reader.next().catch(() => {})
+      void reader.return?.()
+      throw new RegistryError('UNAVAILABLE')
+    }
+    const face = await startFace(t, () => ({ registry: { appendUpload: failing } as unknown as Registry }))
+    const socket = await dial(face.port)
+    socket.write(`PATCH /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: ${16 * 1024 * 1024}\r\n\r\nfirst`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    socket.write(Buffer.alloc(16 * 1024 * 1024 - 5))
+    socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    assert.match(await text(socket), /^HTTP\/1.1 503 .*UNAVAILABLE.*HTTP\/1.1 200/s)
   })
 
   it('is dropped with the connection when it does not end', async (t) => {
