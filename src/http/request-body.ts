@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bodyChunks } from './body-chunks.ts'
 
 /** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
 const DRAIN_BYTES = 64 * 1024 * 1024
 const DRAIN_TIME = 10_000
 
-/** The body of a request; a client that waits for `100 Continue` gets it when the first byte is asked for. */
+/** The body of a request, a chunk being the reader's until it asks for the next; a client that waits for `100 Continue` gets it when the first byte is asked for. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes that the client announced; undefined where it sends chunks until it is through. */
   readonly length: number | undefined
@@ -25,7 +26,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     if (this.#awaited) this.#response.writeContinue()
     this.#awaited = false
-    yield* this.#request.iterator({ destroyOnReturn: false })
+    yield* bodyChunks(this.#request)
   }
 
   /**
@@ -43,7 +44,6 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     let left = DRAIN_BYTES
     const timer = setTimeout(() => socket.destroy(), DRAIN_TIME)
     for (const event of ['end', 'close']) this.#request.once(event, () => clearTimeout(timer))
-    this.#request.removeAllListeners('readable')
     this.#request.on('error', () => {})
     this.#request.on('data', (chunk: Uint8Array) => {
       left -= chunk.length
