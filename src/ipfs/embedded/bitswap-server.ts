@@ -104,14 +104,24 @@ export class BitswapServer {
 
   /** The block, or whether it is here. One that can't be read is one that we do not give: bitswap has no word for errors. */
   async #look(want: Want): Promise<Uint8Array | boolean> {
+    const cid = decodeCid(want.cid)
+    if (cid === undefined) return false
     try {
-      const cid = CID.decode(want.cid)
       if (want.have) return await this.#blocks.has(cid)
       const block = await this.#blocks.get(cid)
       return block !== undefined && block.length <= MAX_BLOCK_SIZE ? block : false
     } catch (err) {
-      this.#log.warn({ err }, 'bitswap: a wanted block could not be read')
+      this.#log.warn({ cid: cid.toString(), err }, 'bitswap: a wanted block could not be read')
       return false
     }
+  }
+}
+
+/** A stranger's bytes may be anything. */
+function decodeCid(bytes: Uint8Array): CID | undefined {
+  try {
+    return CID.decode(bytes)
+  } catch {
+    return undefined
   }
 }

@@ -81,7 +81,8 @@ export class Bitswap implements Startable {
    *
    * @throws Error when the peer can't be asked or is gone before it has answered
    */
-  want(peer: PeerId, cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
+  async want(peer: PeerId, cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    if (this.#components.connectionManager.getConnections(peer).length === 0) throw new Error(`${peer} is not connected`)
     return this.#client.want(this.#name(peer), cid, options)
   }
 
