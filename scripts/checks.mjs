@@ -42,7 +42,7 @@ function testFiles() {
 }
 
 function execute(node, args, { silent = false } = {}) {
-  const child = spawn(node, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { UV_THREADPOOL_SIZE: '16', ...process.env } })
+  const child = spawn(node, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const collect = (chunk, to) => {
     output += chunk

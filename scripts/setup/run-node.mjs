@@ -5,9 +5,6 @@ import { ROOT } from './root.mjs'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** Reads, writes, syncs and hashing of many requests wait for threads; the default is 4. */
-const THREADS = '16'
-
 /**
  * Runs one of our programs and resolves with its exit code. Signals are passed on. The channel between the two closes
  * when this process dies, whatever it dies of, and tells the program to stop.
@@ -15,7 +12,6 @@ const THREADS = '16'
 export function run(node, [program, ...args]) {
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(ROOT, program), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { UV_THREADPOOL_SIZE: THREADS, ...process.env },
   })
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
   const watch = stopWithNpm(child)

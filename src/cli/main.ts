@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { fail } from './failure.ts'
 
+/** Reads, writes, syncs and hashing of many requests wait for threads; Node's default of 4 counts from their first use. */
+process.env['UV_THREADPOOL_SIZE'] ??= '16'
+
 const [first = 'serve', ...rest] = process.argv.slice(2)
 const options = first.startsWith('-') ? [first, ...rest] : rest
 const command = first.startsWith('-') ? 'serve' : first

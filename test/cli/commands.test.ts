@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createDisco } from '../../src/disco.ts'
-import { digestOf, formatDigest } from '../../src/oci/digest.ts'
 import { run } from './command.ts'
-
-const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+import { pushImage } from './image.ts'
 
 describe('disco images, disco cid', () => {
   let data: string
@@ -17,21 +15,7 @@ describe('disco images, disco cid', () => {
   before(async () => {
     data = await mkdtemp(join(tmpdir(), 'disco-commands-'))
     const disco = await createDisco({ data, network: 'private', host: '127.0.0.1', port: 0, listen: ['/ip4/127.0.0.1/tcp/0'] })
-    const { registry } = disco
-    const config = encode({ os: 'linux', architecture: 'arm64', variant: 'v8' })
-    const layer = new Uint8Array(3_000_000).fill(7)
-    const descriptors: object[] = []
-    for (const bytes of [config, layer]) {
-      const { id } = await registry.startUpload('tour')
-      await registry.appendUpload('tour', id, undefined, once(bytes))
-      await registry.finishUpload('tour', id, formatDigest(digestOf(bytes)))
-      descriptors.push({ mediaType: 'application/octet-stream', digest: formatDigest(digestOf(bytes)), size: bytes.length })
-    }
-    const manifest = encode({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: descriptors[0], layers: [descriptors[1]] })
-    const receipt = await registry.putManifest('tour', { reference: 'v1', bytes: manifest })
-    cid = receipt.cid ?? ''
-    digest = formatDigest(receipt.digest)
-    size = manifest.length + config.length + layer.length
+    ;({ cid, digest, size } = await pushImage(disco.registry))
     await disco.stop()
   })
   after(() => rm(data, { recursive: true, force: true }))
@@ -61,7 +45,3 @@ describe('disco images, disco cid', () => {
     assert.match((await run('images', '--data', join(data, 'none'))).err, /^disco: nothing is at .*none yet/)
   })
 })
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes
-}
