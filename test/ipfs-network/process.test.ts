@@ -7,9 +7,10 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 
 const script = new URL('start-and-stop.ts', import.meta.url).pathname
+const swarm = new URL('public-swarm.ts', import.meta.url).pathname
 const run = promisify(execFile)
 
-describe('a process with a network', () => {
+describe('a process with a network', { concurrency: true }, () => {
   let directory = ''
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'disco-network-'))
@@ -30,6 +31,15 @@ describe('a process with a network', () => {
     assert.ok(startedIn < 2_000, `started in ${startedIn} ms`)
     assert.ok(stoppedIn < 5_500, `stopped in ${stoppedIn} ms`)
     assert.deepEqual(warnings, ['nobody could be reached on the IPFS network; all that is local works'])
+  })
+
+  // Public addresses of a namespace's own; there is no multicast on loopback, so mDNS has no part in it.
+  it('provides to a DHT, and finds there who provides', { skip: !hasNamespaces() && 'no network namespaces' }, async () => {
+    const addresses = ['45.33.1.1', '45.33.1.2', '45.33.1.3']
+    const setup = ['ip link set lo up', ...addresses.map((address) => `ip addr add ${address}/24 dev lo`)].join('; ')
+    const command = `${setup}; exec "${process.execPath}" "${swarm}" "${directory}" ${addresses.join(' ')}`
+    const { stdout } = await run('unshare', ['-rn', 'sh', '-c', command], { timeout: 60_000 })
+    assert.deepEqual(JSON.parse(stdout), { provided: true, fetched: true })
   })
 })
 
