@@ -57,20 +57,41 @@ export class BlobFiles {
     return storing(path, () => open(path, 'r').catch(absent))
   }
 
-  /** Reads a range of an open file up to its end, then closes it. A chunk is good until the next one is asked for. */
+  /**
+   * Reads a range of an open file up to its end, then closes it. A chunk is good until the next one is asked for, which
+   * is read meanwhile.
+   */
   async *read(handle: FileHandle, { start = 0, length = Infinity, signal }: ByteRange & AbortOptions): AsyncGenerator<Uint8Array, void, void> {
-    const buffer = this.takeBuffer()
+    const end = start + length
+    const fill = async (buffer: Buffer, position: number): Promise<number> => {
+      const wanted = Math.min(BATCH_SIZE, end - position)
+      return (await storing('a blob file', () => handle.read(buffer, 0, wanted, position))).bytesRead
+    }
+    let buffer = this.takeBuffer()
+    let spare: Buffer | undefined
+    let ahead: Promise<number> | undefined
     try {
-      for (let position = start; position < start + length; ) {
+      for (let position = start; position < end; ) {
         signal?.throwIfAborted()
-        const wanted = Math.min(BATCH_SIZE, start + length - position)
-        const { bytesRead } = await storing('a blob file', () => handle.read(buffer, 0, wanted, position))
-        if (bytesRead === 0) return
-        yield buffer.subarray(0, bytesRead)
-        position += bytesRead
+        const size = await (ahead ?? fill(buffer, position))
+        ahead = undefined
+        if (size === 0) return
+        position += size
+        const chunk = buffer.subarray(0, size)
+        if (size === BATCH_SIZE && position < end) {
+          const next = spare ?? this.takeBuffer()
+          spare = buffer
+          buffer = next
+          ahead = fill(buffer, position)
+          // Whoever asks for it hears of its failure.
+          ahead.catch(() => {})
+        }
+        yield chunk
       }
     } finally {
+      await ahead?.catch(() => {})
       this.giveBuffer(buffer)
+      if (spare !== undefined) this.giveBuffer(spare)
       await handle.close()
     }
   }

@@ -32,6 +32,8 @@ export class UploadWriter {
   #gathered = 0
   #written: number
   #synced: number
+  /** What the last sync that has begun will have made durable. */
+  #syncedSoon: number
   #nameSynced: boolean
   #writing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
@@ -41,6 +43,7 @@ export class UploadWriter {
     this.#options = options
     this.#written = options.size
     this.#synced = options.size
+    this.#syncedSoon = options.size
     this.#nameSynced = options.size > 0
     this.#batch = options.files.takeBuffer()
     this.#other = options.files.takeBuffer()
@@ -93,7 +96,7 @@ export class UploadWriter {
     await this.#writing
     if (this.#failure !== undefined) throw this.#failure
     if (this.#gathered > 0) this.#begin()
-    if (this.#written + this.#gathered - this.#synced < SYNC_EVERY) return
+    if (this.#written - this.#syncedSoon < SYNC_EVERY) return
     await this.#writing
     await this.#syncing
     this.#beginSync()
@@ -134,6 +137,7 @@ export class UploadWriter {
   async #sync(): Promise<void> {
     const { file, files, handle, synced } = this.#options
     const size = this.#written
+    this.#syncedSoon = size
     await storing(file, () => handle.datasync())
     if (!this.#nameSynced) await files.syncName(file)
     this.#nameSynced = true
