@@ -4,11 +4,11 @@ import type { FileFetch, ImageSession, Tree, TreeLimits, WantedFile } from '../i
 import { digestOf, formatDigest, parseDigest, sameDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseManifest } from '../oci/manifest.ts'
+import { MAX_MANIFEST_BYTES, MAX_REFERENCES } from '../registry/limits.ts'
 import { blobData, within } from '../registry/paths.ts'
-import { MAX_MANIFEST_BYTES } from '../registry/prepare-manifest.ts'
 import type { StoredManifest } from '../registry/registry.ts'
 import type { AbortOptions } from '../storage/object-store.ts'
-import { closureOf, MAX_ENTRIES } from './closure.ts'
+import { closureOf } from './closure.ts'
 import { readDiscoFile, type DiscoEntry } from './disco-file.ts'
 import type { PlacedImage } from './place-image.ts'
 import { LATEST, repositoryTree, type PlacedEntry } from './repository-tree.ts'
@@ -33,7 +33,7 @@ export interface ReadImageOptions extends AbortOptions {
 }
 
 /** `_manifests/tags/latest/index/sha256/<hex>` is six deep. */
-const TREE_LIMITS: TreeLimits = { bytes: 8 * 1024 * 1024, files: 2 * MAX_ENTRIES + 3, depth: 8 }
+const TREE_LIMITS: TreeLimits = { bytes: 8 * 1024 * 1024, files: 2 * MAX_REFERENCES + 3, depth: 8 }
 
 /**
  * Reads the repository of an image and all its manifests, and holds them against each other: nothing may be missing and

@@ -1,13 +1,9 @@
 import { formatDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseManifest, type Descriptor, type Manifest } from '../oci/manifest.ts'
-import { MAX_MANIFEST_BYTES } from '../registry/prepare-manifest.ts'
+import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_REFERENCES, tooDeep, tooManyReferences } from '../registry/limits.ts'
 import { inParallel } from './parallel.ts'
 
-/** Manifests and blobs of one image at most: about what a directory holds that need not be sharded, many times what real ones have. */
-export const MAX_ENTRIES = 2000
-/** Indexes in indexes. */
-const MAX_DEPTH = 4
 const LOADED_AT_ONCE = 4
 /** Bytes of all manifests of one image: a clone has them in memory. */
 const MAX_MANIFESTS_BYTES = 32 * 1024 * 1024
@@ -51,14 +47,14 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
     entry[as] = true
     entry.foreign &&= foreign
     entries.set(key, entry)
-    if (entries.size > MAX_ENTRIES) throw invalid(`more than ${MAX_ENTRIES} manifests and blobs`)
+    if (entries.size > MAX_REFERENCES) throw tooManyReferences()
     return first
   }
 
   const visit = async (manifest: Manifest, depth: number): Promise<void> => {
     for (const blob of manifest.blobs) mention(blob, 'blob')
     if (manifest.manifests.length === 0) return
-    if (depth === MAX_DEPTH) throw invalid(`indexes more than ${MAX_DEPTH} deep`)
+    if (depth === MAX_DEPTH) throw tooDeep()
     const children = await loadNew(manifest.manifests)
     for (const child of manifest.manifests) {
       const bytes = children.get(formatDigest(child.digest))
@@ -78,7 +74,7 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
   const count = (size: number): void => {
     manifestBytes += size
     manifestCount += 1
-    if (manifestCount > MAX_ENTRIES) throw invalid(`more than ${MAX_ENTRIES} manifests`)
+    if (manifestCount > MAX_REFERENCES) throw tooManyReferences()
     if (size > MAX_MANIFEST_BYTES) throw invalid(`a manifest of more than ${MAX_MANIFEST_BYTES} bytes`)
     if (manifestBytes > MAX_MANIFESTS_BYTES) throw invalid(`manifests of more than ${MAX_MANIFESTS_BYTES} bytes together`)
   }

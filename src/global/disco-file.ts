@@ -1,7 +1,7 @@
 import { CID } from 'multiformats/cid'
 import { VerificationError } from '../ipfs/errors.ts'
 import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
-import { MAX_ENTRIES } from './closure.ts'
+import { MAX_REFERENCES } from '../registry/limits.ts'
 
 /** Where the bytes of a blob are found: an entry of `disco.json`. */
 export interface DiscoEntry {
@@ -28,7 +28,7 @@ export function writeDiscoFile(entries: readonly DiscoEntry[]): Uint8Array {
  */
 export function readDiscoFile(bytes: Uint8Array): DiscoEntry[] {
   const blobs = blobsOf(bytes)
-  if (blobs.length === 0 || blobs.length > 2 * MAX_ENTRIES) throw invalid(`${blobs.length} blobs`)
+  if (blobs.length === 0 || blobs.length > 2 * MAX_REFERENCES) throw invalid(`${blobs.length} blobs`)
   const entries = new Map<string, DiscoEntry>()
   for (const [index, blob] of blobs.entries()) {
     const entry = entryOf(blob, index)

@@ -8,6 +8,7 @@ import type { RegistryCore } from '../registry/core.ts'
 import { link } from '../registry/links.ts'
 import { checkDigest } from '../registry/names.ts'
 import { blobData, inRepository, within } from '../registry/paths.ts'
+import type { LinkKind } from '../registry/prepare-manifest.ts'
 import type { Blob, ManifestReceipt, Page, PageOptions, PutManifest, Registry, StoredManifest, Upload } from '../registry/registry.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -157,7 +158,7 @@ export class GlobalRegistry implements Registry, DiscoService {
 
   async putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt> {
     refuseWrite(name)
-    const known = (digest: Digest): Promise<boolean> => this.#recent.isKnown(name, digest, options)
+    const known = (kind: LinkKind, digest: Digest): Promise<boolean> => this.#recent.isKnown(name, kind, digest, options)
     const prepared = await this.#core.prepareManifest(name, put, { ...options, known })
     const { cid } = await this.#maker.push(prepared, options)
     return { ...prepared.receipt, cid: cid.toString() }

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { within } from '../registry/paths.ts'
+import type { LinkKind } from '../registry/prepare-manifest.ts'
 import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
 import type { ClosureEntry } from './closure.ts'
 
@@ -10,8 +11,6 @@ const READABLE = 10 * 60 * 1000
 const PERIOD = 12 * 60 * 60 * 1000
 /** Old periods that one push clears away at most; there is hardly ever one. */
 const PURGED_AT_ONCE = 10
-
-type Kind = 'layer' | 'revision'
 
 /**
  * What names had before they went, at `disco/recent/<period>/<name>/` and from there on as in a repository; a file
@@ -30,7 +29,7 @@ export class Recent {
   async remember(name: string, entries: readonly Pick<ClosureEntry, 'digest' | 'manifest' | 'blob'>[], options?: AbortOptions): Promise<Change[]> {
     const now = this.#now()
     const data = new TextEncoder().encode(String(now))
-    const put = (kind: Kind, digest: Digest): Change => ({ put: pathOf(periodOf(now), name, kind, digest), data })
+    const put = (kind: LinkKind, digest: Digest): Change => ({ put: pathOf(periodOf(now), name, kind, digest), data })
     return [
       ...await this.#purge(periodOf(now), options),
       ...entries.flatMap(({ digest, manifest, blob }) => [
@@ -41,21 +40,18 @@ export class Recent {
   }
 
   /** Whether reads of it under `name` still answer. */
-  async isReadable(name: string, kind: Kind, digest: Digest, options?: AbortOptions): Promise<boolean> {
+  async isReadable(name: string, kind: LinkKind, digest: Digest, options?: AbortOptions): Promise<boolean> {
     const at = await this.#writtenAt(name, kind, digest, options)
     return at !== undefined && this.#now() - at < READABLE
   }
 
   /** Whether a push to `name` may rely on it. */
-  async isKnown(name: string, digest: Digest, options?: AbortOptions): Promise<boolean> {
-    for (const kind of ['layer', 'revision'] as const) {
-      const at = await this.#writtenAt(name, kind, digest, options)
-      if (at !== undefined && this.#now() - at < PERIOD) return true
-    }
-    return false
+  async isKnown(name: string, kind: LinkKind, digest: Digest, options?: AbortOptions): Promise<boolean> {
+    const at = await this.#writtenAt(name, kind, digest, options)
+    return at !== undefined && this.#now() - at < PERIOD
   }
 
-  async #writtenAt(name: string, kind: Kind, digest: Digest, options?: AbortOptions): Promise<number | undefined> {
+  async #writtenAt(name: string, kind: LinkKind, digest: Digest, options?: AbortOptions): Promise<number | undefined> {
     const period = periodOf(this.#now())
     for (const candidate of [period, period - 1]) {
       const data = await this.#store.get(pathOf(candidate, name, kind, digest), options)
@@ -74,6 +70,6 @@ function periodOf(now: number): number {
   return Math.floor(now / PERIOD)
 }
 
-function pathOf(period: number, name: string, kind: Kind, digest: Digest): string {
+function pathOf(period: number, name: string, kind: LinkKind, digest: Digest): string {
   return `${RECENT}/${period}/${name}/${within[kind](digest)}`
 }

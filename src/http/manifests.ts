@@ -1,5 +1,5 @@
 import { formatDigest } from '../oci/digest.ts'
-import { MAX_MANIFEST_BYTES, manifestTooLarge } from '../registry/prepare-manifest.ts'
+import { MAX_MANIFEST_BYTES, manifestTooLarge } from '../registry/limits.ts'
 import type { Answer } from './answer.ts'
 import { IMMUTABLE } from './blobs.ts'
 import { matches } from './conditional.ts'

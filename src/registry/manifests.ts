@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/errors.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import { isTag } from '../oci/reference.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { MAX_MANIFEST_BYTES, manifestTooLarge } from './limits.ts'
 import { readLink } from './links.ts'
 import type { ManifestCache } from './manifest-cache.ts'
 import { checkDigest, checkName } from './names.ts'
@@ -37,7 +38,11 @@ export class Manifests {
   async load(digest: Digest, options?: AbortOptions): Promise<StoredManifest | undefined> {
     const cached = this.#cache.get(digest)
     if (cached !== undefined) return cached
-    const bytes = await this.#store.get(blobData(digest), options)
+    const path = blobData(digest)
+    const stat = await this.#store.stat(path, options)
+    // A tree that others wrote may call anything a manifest: it must not come into memory whole.
+    if (stat !== undefined && stat.size > MAX_MANIFEST_BYTES) throw manifestTooLarge()
+    const bytes = await this.#store.get(path, options)
     if (bytes === undefined) return undefined
     const manifest = { digest, mediaType: parseManifest(bytes).mediaType, bytes }
     this.#cache.add(manifest)

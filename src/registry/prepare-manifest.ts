@@ -2,23 +2,22 @@ import { digestOf, formatDigest, sameDigest, type Digest } from '../oci/digest.t
 import { RegistryError } from '../oci/errors.ts'
 import { parseManifest, type Descriptor, type Manifest } from '../oci/manifest.ts'
 import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
+import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_REFERENCES, manifestTooLarge, tooDeep, tooManyReferences } from './limits.ts'
 import { link } from './links.ts'
 import type { Manifests } from './manifests.ts'
 import { checkName, checkReference } from './names.ts'
 import { blobData, inRepository, within } from './paths.ts'
 import type { ManifestReceipt, PutManifest } from './registry.ts'
 
-/** distribution-spec §Pushing Manifests: manifest pushes of at least 4 megabytes are supported; more is 413. */
-export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024
-
-/** Indexes in indexes, at most. */
-const MAX_DEPTH = 8
 /** References looked up at a time. */
 const LOOK_UPS = 64
 
+/** What a repository links: configs and layers, or manifests. Only a manifest has been checked to be one. */
+export type LinkKind = 'layer' | 'revision'
+
 export interface PrepareOptions extends AbortOptions {
   /** Asked for what the repository does not link: whether it may be taken as if it did. The data must be there anyway. */
-  readonly known?: ((digest: Digest) => Promise<boolean>) | undefined
+  readonly known?: ((kind: LinkKind, digest: Digest) => Promise<boolean>) | undefined
 }
 
 /** A manifest that may be stored, and what storing it changes. */
@@ -32,11 +31,6 @@ export interface PreparedManifest {
   readonly receipt: ManifestReceipt
   /** In the order that shows nothing before it is whole: data, links of what it refers to, its revision, its tag. */
   readonly changes: readonly Change[]
-}
-
-/** @throws RegistryError MANIFEST_INVALID, 413 */
-export function manifestTooLarge(): RegistryError {
-  return new RegistryError('MANIFEST_INVALID', `manifest is larger than ${MAX_MANIFEST_BYTES} bytes`, { status: 413 })
 }
 
 /** Decides whether a manifest may enter a repository. */
@@ -95,8 +89,8 @@ class Closure {
 
   /** @throws RegistryError MANIFEST_BLOB_UNKNOWN, naming all that is missing */
   async add(manifest: Manifest): Promise<void> {
-    const blobs = await this.#link(manifest.blobs, within.layer)
-    const children = await this.#link(manifest.manifests, within.revision)
+    const blobs = await this.#link(manifest.blobs, 'layer')
+    const children = await this.#link(manifest.manifests, 'revision')
     // image-spec §Descriptor: a layer with `urls` is found elsewhere; registries need not hold it.
     const missing = [...blobs.missing.filter(({ urls }) => urls.length === 0), ...children.missing]
     if (missing.length > 0) {
@@ -108,26 +102,29 @@ class Closure {
 
   /** The children were complete when they were pushed; what they refer to is linked where it is still there. */
   async #descend(children: readonly Descriptor[], depth: number): Promise<void> {
-    if (children.length > 0 && depth > MAX_DEPTH) throw new RegistryError('MANIFEST_INVALID', 'indexes are nested too deep')
+    if (children.length > 0 && depth > MAX_DEPTH) throw tooDeep()
     for (const { digest } of children) {
       const stored = await this.#manifests.load(digest, this.#options)
       if (stored === undefined) continue
       const manifest = parseManifest(stored.bytes)
-      await this.#link(manifest.blobs, within.layer)
-      await this.#descend((await this.#link(manifest.manifests, within.revision)).found, depth + 1)
+      await this.#link(manifest.blobs, 'layer')
+      await this.#descend((await this.#link(manifest.manifests, 'revision')).found, depth + 1)
     }
   }
 
   async #link(
     descriptors: readonly Descriptor[],
-    path: (digest: Digest) => string,
+    kind: LinkKind,
   ): Promise<{ found: readonly Descriptor[]; missing: readonly Descriptor[] }> {
+    const path = within[kind]
     const fresh = descriptors.filter(({ digest }) => this.#isNew(path(digest)))
+    // Before anything is looked up: 4 MiB of descriptors would hold up everybody else.
+    if (this.#seen.size > MAX_REFERENCES) throw tooManyReferences()
     const found: Descriptor[] = []
     const missing: Descriptor[] = []
     for (let at = 0; at < fresh.length; at += LOOK_UPS) {
       const group = fresh.slice(at, at + LOOK_UPS)
-      const there = await Promise.all(group.map(({ digest }) => this.#holds(path(digest), digest)))
+      const there = await Promise.all(group.map(({ digest }) => this.#holds(kind, digest)))
       group.forEach((descriptor, index) => (there[index] === true ? found : missing).push(descriptor))
     }
     this.changes.push(...found.map(({ digest }) => link(inRepository(this.#name, path(digest)), digest)))
@@ -138,9 +135,10 @@ class Closure {
     return !this.#seen.has(path) && this.#seen.add(path) !== undefined
   }
 
-  async #holds(path: string, digest: Digest): Promise<boolean> {
+  async #holds(kind: LinkKind, digest: Digest): Promise<boolean> {
     const { signal, known } = this.#options
-    const linked = (await this.#store.stat(inRepository(this.#name, path), { signal })) !== undefined || (await known?.(digest)) === true
+    const link = inRepository(this.#name, within[kind](digest))
+    const linked = (await this.#store.stat(link, { signal })) !== undefined || (await known?.(kind, digest)) === true
     return linked && (await this.#store.stat(blobData(digest), { signal })) !== undefined
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { formatDigest } from '../../src/oci/digest.ts'
-import { contentOf, imageOf, makeImage, piece, pushBlob, pushBlobs, pushImage, putManifest, registryError, TestDisco } from './harness.ts'
+import { contentOf, imageOf, indexOf, makeImage, piece, pushBlob, pushBlobs, pushImage, putManifest, registryError, TestDisco } from './harness.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -73,6 +73,14 @@ describe('a name that went', () => {
     await assert.rejects(disco.registry.blob('app', formatDigest(secret.digest)), registryError('NAME_UNKNOWN'))
     const { config, manifest } = imageOf([secret])
     await pushBlob(disco.registry, 'app', config)
+    await assert.rejects(putManifest(disco.registry, 'app', 'latest', manifest), registryError('MANIFEST_BLOB_UNKNOWN'))
+  })
+
+  it('does not pass a layer off as a manifest', async () => {
+    const image = makeImage()
+    await pushImage(disco.registry, 'app', 'latest', image)
+    const [layer] = image.layers
+    const manifest = indexOf([{ ...image, manifest: layer ?? image.config }])
     await assert.rejects(putManifest(disco.registry, 'app', 'latest', manifest), registryError('MANIFEST_BLOB_UNKNOWN'))
   })
 

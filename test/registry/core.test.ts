@@ -3,7 +3,8 @@ import { beforeEach, describe, it } from 'node:test'
 import { digestOf, formatDigest, parseDigest } from '../../src/oci/digest.ts'
 import type { ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
-import { MAX_MANIFEST_BYTES } from '../../src/registry/prepare-manifest.ts'
+import { MAX_MANIFEST_BYTES, MAX_REFERENCES } from '../../src/registry/limits.ts'
+import { blobData, inRepository, within } from '../../src/registry/paths.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
 import { bytesOf, chunks, collect, digestText, imageIndex, imageManifest, pushBlob, pushImage } from './sample.ts'
 
@@ -173,7 +174,7 @@ describe('manifests', () => {
     const child = await pushImage(registry, 'a', 'v1')
     const bytes = imageIndex([child])
     const asked: string[] = []
-    const known = async (digest: Parameters<typeof formatDigest>[0]): Promise<boolean> => asked.push(formatDigest(digest)) > 0
+    const known = async (_: string, digest: Parameters<typeof formatDigest>[0]): Promise<boolean> => asked.push(formatDigest(digest)) > 0
     const prepared = await registry.prepareManifest('b', { reference: 'all', bytes }, { known })
     assert.equal(prepared.tag, 'all')
     assert.ok(asked.includes(digestText(child)))
@@ -210,6 +211,30 @@ describe('manifests', () => {
     await refused(put(imageIndex([]), 'application/vnd.oci.image.manifest.v1+json'), 'MANIFEST_INVALID')
     await refused(put(Buffer.alloc(MAX_MANIFEST_BYTES + 1, 32)), 'MANIFEST_INVALID', 413)
     assert.equal(await registry.exists('a'), false)
+  })
+
+  it('are refused when they refer to more than an image may have, before anything is looked up', async () => {
+    const many = Array.from({ length: MAX_REFERENCES + 1 }, (_, index) => bytesOf(`layer ${index}`))
+    store.stat = () => assert.fail('looked up')
+    await refused(registry.putManifest('a', { reference: 'v1', bytes: imageManifest(bytesOf('config'), many) }), 'MANIFEST_INVALID')
+  })
+
+  it('are refused when they are indexes of indexes of indexes and so on', async () => {
+    let child = await pushImage(registry, 'a', 'v0')
+    for (let depth = 1; depth <= 4; depth++) {
+      child = imageIndex([child])
+      await registry.putManifest('a', { reference: `v${depth}`, bytes: child })
+    }
+    await refused(registry.putManifest('a', { reference: 'v5', bytes: imageIndex([child]) }), 'MANIFEST_INVALID')
+  })
+
+  it('are not brought into memory where what is stored is far too large for one', async () => {
+    const large = Buffer.alloc(MAX_MANIFEST_BYTES + 1)
+    const digest = digestOf(large)
+    const link = Buffer.from(formatDigest(digest))
+    await store.commit({ changes: [{ put: blobData(digest), data: large }, { put: inRepository('a', within.revision(digest)), data: link }] })
+    store.get = () => assert.fail('read whole')
+    await refused(registry.prepareManifest('a', { reference: 'v1', bytes: imageIndex([large]) }), 'MANIFEST_INVALID', 413)
   })
 
   it('need no subject to be there, and claim no referrers API', async () => {

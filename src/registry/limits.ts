@@ -1,0 +1,22 @@
+import { RegistryError } from '../oci/errors.ts'
+
+/** distribution-spec §Pushing Manifests: manifest pushes of at least 4 megabytes are supported; more is 413. */
+export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024
+
+/** Manifests and blobs of one image at most: about what a directory holds that need not be sharded, many times what real ones have. */
+export const MAX_REFERENCES = 2000
+
+/** Indexes in indexes. */
+export const MAX_DEPTH = 4
+
+export function manifestTooLarge(): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', `manifest is larger than ${MAX_MANIFEST_BYTES} bytes`, { status: 413 })
+}
+
+export function tooManyReferences(): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', `more than ${MAX_REFERENCES} manifests and blobs`)
+}
+
+export function tooDeep(): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', `indexes more than ${MAX_DEPTH} deep`)
+}
