@@ -6,7 +6,7 @@ import { diskUse } from '../e2e/harness/data-directory.ts'
 import type { DiscoServer } from '../e2e/harness/disco.ts'
 import { RegistryClient } from '../e2e/harness/registry-client.ts'
 import { Scene } from '../e2e/harness/scene.ts'
-import { assertComplete, assertGlobal } from '../e2e/harness/verify.ts'
+import { assertClonable, assertComplete } from '../e2e/harness/verify.ts'
 import { assertWholeOrAbsent, pullAll, pushNewImages, type ImagesByCid } from './clones.ts'
 import { assertPromises } from './promises.ts'
 import { push, pushAttempt, resumeUploads, type PushAttempt } from './push-attempt.ts'
@@ -101,7 +101,7 @@ describe('a server that is killed', { timeout: 1_800_000 }, () => {
     }
 
     server = await scene.disco('clones', { peers: [origin.url] })
-    for (const [cid, { digest }] of all) await assertGlobal(new RegistryClient(server.url), digest, cid)
+    for (const [cid, { digest }] of all) await assertClonable(new RegistryClient(server.url), digest, cid)
     await server.stop()
     await origin.stop()
     await assertNoLitter(server.data, empty, [...all.values()])

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DiscoServer } from '../e2e/harness/disco.ts'
 import { RegistryClient } from '../e2e/harness/registry-client.ts'
 import { Scene } from '../e2e/harness/scene.ts'
-import { assertComplete, assertGlobal } from '../e2e/harness/verify.ts'
+import { assertClonable, assertComplete } from '../e2e/harness/verify.ts'
 import { assertWholeOrAbsent, pullAll, pushNewImages } from './clones.ts'
 import { PowerDisk } from './power-disk.ts'
 import { assertPromises } from './promises.ts'
@@ -95,7 +95,7 @@ describe('a server whose power fails', { timeout: 1_800_000, skip: needsRoot }, 
       }
       await alone.stop()
       const again = await scene.disco(data, { peers })
-      for (const [cid, { digest }] of images) await assertGlobal(new RegistryClient(again.url), digest, cid)
+      for (const [cid, { digest }] of images) await assertClonable(new RegistryClient(again.url), digest, cid)
       await again.stop()
     }
     t.diagnostic(JSON.stringify(counts))

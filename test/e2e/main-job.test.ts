@@ -9,7 +9,7 @@ import type { Docker } from './harness/docker.ts'
 import { debianImage, digestInLayout } from './harness/images.ts'
 import { CID_HEADER, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
-import { assertGlobal, cidByTags } from './harness/verify.ts'
+import { assertClonable, cidByTags } from './harness/verify.ts'
 
 /** Every file with all that it is, but what Docker itself puts over the image. */
 const LIST_TREE = `
@@ -109,7 +109,7 @@ describe('a real image, pushed to one Disco and pulled by CID from another', { t
         assert.match(await destination.docker('inspect', '--format', '{{.RepoDigests}}', image), new RegExp(digest))
         await destination.docker('rmi', image)
 
-        await assertGlobal(new RegistryClient(second.url), digest, cid)
+        await assertClonable(new RegistryClient(second.url), digest, cid)
         if (client === 'skopeo') await assertEqualToLayout(image)
         await second.stop()
         await rm(second.data, { recursive: true })

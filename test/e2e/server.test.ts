@@ -7,7 +7,7 @@ import { contentOf, diskUse } from './harness/data-directory.ts'
 import { incompressible, smallImage } from './harness/images.ts'
 import { RegistryClient, digestOf, expectStatus } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
-import { assertComplete, assertGlobal, cidByTags } from './harness/verify.ts'
+import { assertClonable, assertComplete, assertGlobal, cidByTags } from './harness/verify.ts'
 
 const MIB = 1 << 20
 const BOTH = ['amd64', 'arm64']
@@ -65,7 +65,7 @@ describe('a server', { timeout: 300_000 }, () => {
     await client.finishUpload(state, digestOf(bytes))
 
     const second = await scene.disco('processes-second', { args: ['--processes', '2'], peers: [server.multiaddr()] })
-    await assertGlobal(new RegistryClient(second.url), digest, cid)
+    await assertClonable(new RegistryClient(second.url), digest, cid)
     await second.stop()
     await server.stop()
   })
@@ -99,13 +99,12 @@ describe('a server', { timeout: 300_000 }, () => {
     const cid = await cidByTags(new RegistryClient(origin.url), digest)
 
     const second = await scene.disco('chain-2', { peers: [origin.multiaddr()] })
-    await assertComplete(new RegistryClient(second.url), cid, 'latest', digest)
+    await assertClonable(new RegistryClient(second.url), digest, cid)
     await origin.stop()
 
     for (const [way, peer] of [['gateway', second.url], ['bitswap', second.multiaddr()]] as const) {
       const third = await scene.disco(`chain-3-${way}`, { peers: [peer] })
-      await assertComplete(new RegistryClient(third.url), cid, 'latest', digest)
-      await assertGlobal(new RegistryClient(third.url), digest, cid)
+      await assertClonable(new RegistryClient(third.url), digest, cid)
       await third.stop()
     }
     await second.stop()
@@ -126,7 +125,7 @@ describe('a server', { timeout: 300_000 }, () => {
     const cid = await cidByTags(new RegistryClient(server.url), digest)
 
     const clone = await scene.disco('disk-clone', { peers: [server.url] })
-    await assertComplete(new RegistryClient(clone.url), cid, 'latest', digest)
+    await assertClonable(new RegistryClient(clone.url), digest, cid)
     await clone.stop()
     await server.stop()
     for (const { data } of [server, clone]) {

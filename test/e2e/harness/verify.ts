@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RegistryClient} from './registry-client.ts';
 import { digestOf, hexOf } from './registry-client.ts'
 
@@ -40,6 +41,19 @@ export async function assertGlobal(client: RegistryClient, digest: string, cid: 
   await assertComplete(client, hexOf(digest), cid, digest)
   await assertComplete(client, hexOf(digest), digest, digest)
   assert.ok((await client.tags(hexOf(digest)))?.includes(cid), `${client.url}: ${hexOf(digest)} lists the tag ${cid}`)
+}
+
+const LANDING_MS = 10_000
+
+/**
+ * Pulls an image by its CID from a server that has to clone it, and asserts that it is global there afterwards. The last
+ * byte may come before the clone has been stored, so its other names have a moment.
+ */
+export async function assertClonable(client: RegistryClient, digest: string, cid: string): Promise<void> {
+  await assertComplete(client, cid, 'latest', digest)
+  const deadline = Date.now() + LANDING_MS
+  while (Date.now() < deadline && (await client.tags(hexOf(digest))) === undefined) await sleep(50)
+  await assertGlobal(client, digest, cid)
 }
 
 /** The CID of an image, as the tags of its digest repository tell it. */
