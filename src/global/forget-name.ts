@@ -42,7 +42,7 @@ export async function forgetLatest(
   const remembered = await recent.remember(name, [...image, ...links.map(({ entry }) => entry)], options)
   return {
     expect: [{ directory, names }],
-    changes: [...remembered, latestGoes, ...links.map(({ path }) => ({ delete: path })), { delete: inRepository(name, within.discoFile) }],
+    changes: [...remembered, latestGoes, ...links.map(({ path }) => ({ delete: path }))],
   }
 }
 

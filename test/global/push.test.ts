@@ -77,13 +77,13 @@ describe('a push', () => {
   })
 
   it('to latest leaves names below, and uploads under way', async () => {
-    await pushImage(disco.registry, 'a/b', 'v1', makeImage())
+    for (const name of ['a/b', 'a/disco.json']) await pushImage(disco.registry, name, 'v1', makeImage())
     await pushBlob(disco.registry, 'a/c', piece('early'))
     const image = makeImage()
     const { id } = await disco.registry.startUpload('a')
     await disco.registry.appendUpload('a', id, 0, [Buffer.from('half')].values() as never)
     await pushImage(disco.registry, 'a', 'latest', image)
-    assert.deepEqual((await disco.registry.tags('a/b')).entries, ['v1'])
+    for (const name of ['a/b', 'a/disco.json']) assert.deepEqual((await disco.registry.tags(name)).entries, ['v1'])
     await disco.registry.blob('a/c', formatDigest(piece('early').digest))
     assert.equal((await disco.registry.upload('a', id)).size, 4)
     await disco.registry.appendUpload('a', id, 4, [Buffer.from('-whole')].values() as never)
