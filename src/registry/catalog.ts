@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isRepositoryName } from '../oci/reference.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import { REPOSITORIES } from './paths.ts'
@@ -60,12 +61,14 @@ export class Catalog {
 
   async *#segments(prefix: string, after: string | undefined, options: AbortOptions): AsyncGenerator<string> {
     const directory = `${REPOSITORIES}/${prefix}`.slice(0, -1)
-    const limit = 1000
+    const limit = 200
     let last = after
     for (;;) {
       const names = await this.#store.list(directory, { after: last, limit, signal: options.signal })
       yield* names
       if (names.length < limit) return
+      // Where the store answers at once, and many directories are no repositories, nobody else would get a turn.
+      await setImmediate()
       last = names.at(-1)
     }
   }

@@ -52,8 +52,8 @@ export class Uploads {
     try {
       await this.#store.commit({ uploads: [{ id, path: blobData(digest), digest }], changes }, options)
     } catch (error) {
-      // Nothing can be appended that makes it right.
-      if (error instanceof DigestMismatchError) await this.#store.uploads.remove(id, options)
+      // Nothing can be appended that makes it right. What is wrong with it matters more than a failed cleaning.
+      if (error instanceof DigestMismatchError) await this.#store.uploads.remove(id).catch(() => {})
       throw registryError(error, id)
     }
     return digest

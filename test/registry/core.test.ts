@@ -5,6 +5,7 @@ import type { ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
 import { MAX_MANIFEST_BYTES, MAX_REFERENCES } from '../../src/registry/limits.ts'
 import { blobData, inRepository, within } from '../../src/registry/paths.ts'
+import { UploadBusyError } from '../../src/storage/errors.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
 import { bytesOf, chunks, collect, digestText, imageIndex, imageManifest, pushBlob, pushImage } from './sample.ts'
 
@@ -120,6 +121,14 @@ describe('uploads', () => {
     assert.equal(await registry.purgeUploads(60_000), 0)
     assert.equal(await registry.purgeUploads(-1), 1)
     await refused(registry.upload('a', old), 'BLOB_UPLOAD_UNKNOWN')
+  })
+})
+
+describe('an upload with another digest', () => {
+  it('is told of, also where it could not be removed', async () => {
+    const { id } = await registry.startUpload('a')
+    store.uploads.remove = () => Promise.reject(new UploadBusyError(id))
+    await refused(registry.finishUpload('a', id, ABSENT), 'DIGEST_INVALID', 400)
   })
 })
 
@@ -275,6 +284,14 @@ describe('lists', () => {
     for (const after of ['', 'a-', 'a/', 'a/b0', 'A', 'zz', '..', 'a/..', '!']) {
       assert.deepEqual((await registry.catalog({ after })).entries, sorted.filter((name) => name > after), `after ${after}`)
     }
+  })
+
+  it('let others have a turn, however many directories are no repositories', async () => {
+    const link = bytesOf(ABSENT)
+    await store.commit({ changes: Array.from({ length: 500 }, (_, index) => ({ put: inRepository(`n${index}`, '_layers/x'), data: link })) })
+    const client = new AbortController()
+    setImmediate(() => client.abort())
+    await assert.rejects(registry.catalog({ signal: client.signal }), { name: 'AbortError' })
   })
 
   it('know which repositories there are', async () => {
