@@ -118,6 +118,10 @@ class Writer {
   }
 }
 
+/** https://sqlite.org/rescode.html: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL */
+const WAITABLE: ReadonlySet<number | undefined> = new Set([5, 6])
+const FULL = 13
+
 /** SQLite does not wait for others here (it would upgrade a lock), so several processes that open a new file at once must. */
 function enterWal(database: DatabaseSync, timeout: number): void {
   const deadline = Date.now() + timeout
@@ -126,19 +130,20 @@ function enterWal(database: DatabaseSync, timeout: number): void {
       database.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      if (Date.now() > deadline || !/locked|busy/.test(toError(error).message)) throw error
+      if (Date.now() > deadline || !WAITABLE.has(resultOf(error))) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
     }
   }
 }
 
-/** https://sqlite.org/rescode.html#full */
-const SQLITE_FULL = 13
-
 /** Messages between threads keep nothing of an error but its text. */
 function failed(id: number, cause: unknown): WriteOutcome {
-  const error = toError(cause)
-  return { id, error, full: 'errcode' in error && error.errcode === SQLITE_FULL }
+  return { id, error: toError(cause), full: resultOf(cause) === FULL }
+}
+
+/** The primary result code of what SQLite threw: the low byte of an extended one. */
+function resultOf(cause: unknown): number | undefined {
+  return cause instanceof Error && 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 0xff : undefined
 }
 
 function same(a: SqlValue, b: unknown): boolean {
