@@ -3,8 +3,9 @@ import { createDigester, formatDigest } from '../../oci/digest.ts'
 import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../../storage/errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
+import { giveBack } from '../give-back.ts'
 import type { FileFetch, WantedFile } from '../node.ts'
-import { IDENTITY } from '../unixfs/block.ts'
+import { IDENTITY, RAW } from '../unixfs/block.ts'
 import { walkFile, type FetchBlock, type FileBlock } from '../unixfs/walk-file.ts'
 import type { Window } from '../unixfs/window.ts'
 import type { EmbeddedDagIndex } from './dag-index.ts'
@@ -124,6 +125,8 @@ export class SessionFile implements FileFetch {
       const { data, bytes } = block
       offset += data.length
       if (data.length > 0) yield bytes.subarray(data.offset, data.offset + data.length)
+      // The links of a node are views of its bytes; a raw leaf has none.
+      if (block.cid.code === RAW && block.cid.multihash.code !== IDENTITY) giveBack(bytes)
     }
   }
 

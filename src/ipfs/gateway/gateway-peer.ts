@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type In
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../errors.ts'
+import { giveBack } from '../give-back.ts'
 import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
 import type { AskOptions, BlockPeer } from './combined-source.ts'
 
@@ -117,6 +118,7 @@ function blockOf(response: IncomingMessage, cid: CID): Promise<Uint8Array> {
       if (size + chunk.length > block.length) block = grown(block, size, size + chunk.length)
       chunk.copy(block, size)
       size += chunk.length
+      giveBack(chunk)
     })
     response.on('end', () => resolve(block.subarray(0, size)))
     response.on('close', () => reject(new Error('the answer was cut short')))

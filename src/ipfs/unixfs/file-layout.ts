@@ -1,5 +1,5 @@
 import { encode, prepare, type PBLink } from '@ipld/dag-pb'
-import { UnixFS } from 'ipfs-unixfs'
+import { varint } from 'multiformats'
 import type { CID } from 'multiformats/cid'
 import { CHUNK_SIZE } from '../../storage/object-store.ts'
 import { cidOf, DAG_PB, RAW, sha256, type Block } from './block.ts'
@@ -55,12 +55,31 @@ function leaves(hashes: Uint8Array, size: number): Child[] {
 }
 
 function parent(children: readonly Child[], nodes: Block[]): Child {
-  const data = new UnixFS({ type: 'file', blockSizes: children.map(({ size }) => BigInt(size)) })
+  const size = sum(children, 'size')
   const links: PBLink[] = children.map(({ cid, dagSize }) => ({ Hash: cid, Name: '', Tsize: dagSize }))
-  const bytes = encode(prepare({ Data: data.marshal(), Links: links }))
+  const bytes = encode(prepare({ Data: fileData(size, children), Links: links }))
   const cid = cidOf(DAG_PB, sha256(bytes))
   nodes.push({ cid, bytes })
-  return { cid, size: sum(children, 'size'), dagSize: bytes.length + sum(children, 'dagSize') }
+  return { cid, size, dagSize: bytes.length + sum(children, 'dagSize') }
+}
+
+/** Tags of UnixFS's `Data` message, and the type of a file. */
+const TYPE = 0x08
+const FILE = 2
+const FILE_SIZE = 0x18
+const BLOCK_SIZE = 0x20
+
+/** By hand: `marshal` of ipfs-unixfs 13.1.1 writes sizes from 2 to 4 GiB (2³¹ to 2³² − 1) with bytes of stale memory in them. */
+function fileData(size: number, children: readonly Child[]): Uint8Array {
+  const fields: [number, number][] = [[TYPE, FILE], [FILE_SIZE, size], ...children.map((child): [number, number] => [BLOCK_SIZE, child.size])]
+  const bytes = new Uint8Array(fields.reduce((length, [, value]) => length + 1 + varint.encodingLength(value), 0))
+  let at = 0
+  for (const [tag, value] of fields) {
+    bytes[at] = tag
+    varint.encodeTo(value, bytes, at + 1)
+    at += 1 + varint.encodingLength(value)
+  }
+  return bytes
 }
 
 function sum(children: readonly Child[], key: 'size' | 'dagSize'): number {
