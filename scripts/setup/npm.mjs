@@ -5,12 +5,10 @@ const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-progress', '
 /** Runs npm; what it says is shown only when it fails. */
 export function npm(args, cwd) {
   const [command, ...before] = npmCommand()
-  const windows = process.platform === 'win32' && before.length === 0
   const { status, stdout, stderr, error } = spawnSync(command, [...before, ...args, ...QUIET], {
     cwd,
     env: environment(),
     encoding: 'utf8',
-    shell: windows,
     maxBuffer: 64 * 1024 * 1024,
   })
   if (error !== undefined) throw new Error(`npm could not be run: ${error.message}`)

@@ -25,7 +25,7 @@ export function run(node, [program, ...args]) {
   })
 }
 
-/** npm killed by force passes no signal on: its shell stays, or this process gets another parent. */
+/** npm killed by force passes no signal on; then this process, which it had started by `exec`, gets another parent. */
 function stopWithNpm(child) {
   if (process.env.npm_lifecycle_event === undefined) return undefined
   const parent = process.ppid
