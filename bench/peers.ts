@@ -44,8 +44,7 @@ function disco(id: PeerId, title: string, options: readonly string[]): Peer {
       const port = await freePort()
       const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...options, ...extra]
       // As `npm start` has it.
-      const env = { UV_THREADPOOL_SIZE: '16' }
-      return await startServer(port, directory, { file: process.execPath, args: [DISCO, ...args], env })
+      return await startServer(port, directory, { file: process.execPath, args: ['--max-semi-space-size=4', DISCO, ...args] })
     },
   }
 }
