@@ -65,11 +65,7 @@ export async function readImage(cid: CID, session: ImageSession, options: ReadIm
   try {
     const bytes = await load(first, { atMost: MAX_MANIFEST_BYTES })
     const closure = await closureOf({ digest, bytes }, (child) => load(entryOf(listed, child.digest), child.size))
-    const entries = closure.flatMap((entry): PlacedEntry[] => {
-      // A foreign layer that the pusher did not have: the client fetches it from where the manifest says.
-      if (entry.foreign && !listed.has(formatDigest(entry.digest))) return []
-      return [{ ...entry, cid: entryOf(listed, entry.digest).cid }]
-    })
+    const entries = closure.map((entry): PlacedEntry => ({ ...entry, cid: entryOf(listed, entry.digest).cid }))
     if (entries.length !== listed.size) throw new VerificationError(`disco.json has ${listed.size - entries.length} entries that are not of the image`)
     checkTree(tree, repositoryTree(digest, entries))
     return { cid, digest, entries, tree, manifests, fetched }

@@ -17,11 +17,9 @@ export interface ClosureEntry {
   manifest: boolean
   /** … and, or, a config or a layer. */
   blob: boolean
-  /** A layer that says where else it is found (`urls`), and need not be here. */
-  foreign: boolean
 }
 
-/** All that an image consists of, first mention first: a manifest, its config, its layers; an index, then each child so. */
+/** All that an image consists of, first mention first: a manifest, its config, its layers; an index, then each child so. Foreign layers are not of it. */
 export type Closure = readonly ClosureEntry[]
 
 export interface Root {
@@ -38,21 +36,19 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
   let manifestBytes = 0
   let manifestCount = 0
 
-  const mention = ({ digest, size, urls }: Pick<Descriptor, 'digest' | 'size' | 'urls'>, as: 'manifest' | 'blob'): boolean => {
+  const mention = ({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, as: 'manifest' | 'blob'): boolean => {
     const key = formatDigest(digest)
-    const foreign = as === 'blob' && urls.length > 0
-    const entry = entries.get(key) ?? { digest, size, manifest: false, blob: false, foreign }
+    const entry = entries.get(key) ?? { digest, size, manifest: false, blob: false }
     if (entry.size !== size) throw invalid(`${key} has two sizes, ${entry.size} and ${size} bytes`)
     const first = !entry[as]
     entry[as] = true
-    entry.foreign &&= foreign
     entries.set(key, entry)
     if (entries.size > MAX_REFERENCES) throw tooManyReferences()
     return first
   }
 
   const visit = async (manifest: Manifest, depth: number): Promise<void> => {
-    for (const blob of manifest.blobs) mention(blob, 'blob')
+    for (const blob of manifest.blobs) if (!blob.foreign) mention(blob, 'blob')
     if (manifest.manifests.length === 0) return
     if (depth === MAX_DEPTH) throw tooDeep()
     const children = await loadNew(manifest.manifests)
@@ -80,7 +76,7 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
   }
 
   count(root.bytes.byteLength)
-  mention({ digest: root.digest, size: root.bytes.byteLength, urls: [] }, 'manifest')
+  mention({ digest: root.digest, size: root.bytes.byteLength }, 'manifest')
   await visit(parseManifest(root.bytes), 0)
   return [...entries.values()]
 }

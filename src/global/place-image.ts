@@ -28,35 +28,27 @@ const AT_ONCE = 4
  */
 export async function placeImage(store: ObjectStore, index: DagIndex, root: Root, options: AbortOptions = {}): Promise<PlacedImage> {
   const closure = await closureOf(root, async ({ digest, size }) => {
-    const path = blobData(digest)
-    // Whoever names a large blob as a manifest must not bring it into memory.
-    checkSize(digest, size, (await store.stat(path, options))?.size ?? size)
-    const bytes = await store.get(path, options)
+    // Before it comes into memory: whoever calls a large blob a manifest has lied about its size.
+    await checkStored(store, { digest, size }, options)
+    const bytes = await store.get(blobData(digest), options)
     if (bytes === undefined) throw unknown(digest)
     return bytes
   })
-  const placed = await inParallel(closure, AT_ONCE, async (entry): Promise<PlacedEntry[]> => {
-    const { digest } = entry
-    const path = blobData(digest)
-    if (sameDigest(digest, root.digest)) return [{ ...entry, cid: await index.file(path, { ...options, content: root.bytes }) }]
-    if (!await isStored(store, entry, options)) return []
-    return [{ ...entry, cid: await index.file(path, options) }]
+  const entries = await inParallel(closure, AT_ONCE, async (entry): Promise<PlacedEntry> => {
+    const path = blobData(entry.digest)
+    if (sameDigest(entry.digest, root.digest)) return { ...entry, cid: await index.file(path, { ...options, content: root.bytes }) }
+    await checkStored(store, entry, options)
+    return { ...entry, cid: await index.file(path, options) }
   })
-  const entries = placed.flat()
   const tree = repositoryTree(root.digest, entries)
   return { cid: await index.addTree(tree, options), digest: root.digest, entries, tree }
 }
 
-async function isStored(store: ObjectStore, { digest, size, foreign }: ClosureEntry, options: AbortOptions): Promise<boolean> {
+async function checkStored(store: ObjectStore, { digest, size }: Pick<ClosureEntry, 'digest' | 'size'>, options: AbortOptions): Promise<void> {
   const stat = await store.stat(blobData(digest), options)
-  if (stat !== undefined) checkSize(digest, size, stat.size)
-  else if (!foreign) throw unknown(digest)
-  return stat !== undefined
-}
-
-function checkSize(digest: Digest, said: number, actual: number): void {
-  if (said === actual) return
-  throw new RegistryError('MANIFEST_INVALID', `${formatDigest(digest)} has ${actual} bytes, its descriptor says ${said}`)
+  if (stat === undefined) throw unknown(digest)
+  if (stat.size === size) return
+  throw new RegistryError('MANIFEST_INVALID', `${formatDigest(digest)} has ${stat.size} bytes, its descriptor says ${size}`)
 }
 
 function unknown(digest: Digest): RegistryError {

@@ -1,6 +1,6 @@
 import { formatDigest, parseDigest, type Digest } from './digest.ts'
 import { RegistryError } from './errors.ts'
-import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essence } from './media-type.ts'
+import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essence, isNonDistributable } from './media-type.ts'
 
 /** RFC 6838 §4.2, of the one top-level type that manifests have. */
 const APPLICATION_TYPE = /^application\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
@@ -11,8 +11,11 @@ export interface Descriptor {
   readonly digest: Digest
   /** Bytes of the content that it points to. */
   readonly size: number
-  /** Where a layer that registries need not hold is found: `urls`, never fetched by Disco. */
-  readonly urls: readonly string[]
+  /**
+   * A non-distributable layer that says where else it is found (`urls`): registries need not hold it. What the content
+   * says decides, never what is here, or one image would have several CIDs.
+   */
+  readonly foreign: boolean
   readonly platform?: Platform
 }
 
@@ -103,7 +106,7 @@ function descriptor(value: unknown, place: string): Descriptor {
     mediaType: essence(mediaType),
     digest,
     size,
-    urls: Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [],
+    foreign: Array.isArray(urls) && urls.length > 0 && isNonDistributable(essence(mediaType)),
     ...platformOf(platform),
   }
 }

@@ -91,8 +91,7 @@ class Closure {
   async add(manifest: Manifest): Promise<void> {
     const blobs = await this.#link(manifest.blobs, 'layer')
     const children = await this.#link(manifest.manifests, 'revision')
-    // image-spec §Descriptor: a layer with `urls` is found elsewhere; registries need not hold it.
-    const missing = [...blobs.missing.filter(({ urls }) => urls.length === 0), ...children.missing]
+    const missing = [...blobs.missing.filter(({ foreign }) => !foreign), ...children.missing]
     if (missing.length > 0) {
       const digests = missing.map(({ digest }) => formatDigest(digest))
       throw new RegistryError('MANIFEST_BLOB_UNKNOWN', `not in the repository: ${digests.join(', ')}`, { detail: { digests } })

@@ -164,11 +164,14 @@ describe('manifests', () => {
     await refused(registry.manifest('a', digestText(bytes)), 'MANIFEST_UNKNOWN')
   })
 
-  it('may lack layers that are found elsewhere', async () => {
+  it('may lack layers of foreign types that are found elsewhere, and no others', async () => {
     const config = bytesOf('config')
     await pushBlob(registry, 'a', config)
-    const layer = { mediaType: 'application/x', digest: ABSENT, size: 6, urls: ['https://elsewhere.test/layer'] }
-    await registry.putManifest('a', { reference: 'v1', bytes: imageManifest(config, [], { layers: [layer] }) })
+    const layer = (mediaType: string): object => ({ mediaType, digest: ABSENT, size: 6, urls: ['https://elsewhere.test/layer'] })
+    const put = (...layers: object[]): Promise<unknown> => registry.putManifest('a', { reference: 'v1', bytes: imageManifest(config, [], { layers }) })
+    await refused(put(layer('application/vnd.oci.image.layer.v1.tar')), 'MANIFEST_BLOB_UNKNOWN')
+    await refused(put({ ...layer('application/vnd.docker.image.rootfs.foreign.diff.tar'), urls: [] }), 'MANIFEST_BLOB_UNKNOWN')
+    await put(layer('application/vnd.docker.image.rootfs.foreign.diff.tar'), layer('application/vnd.oci.image.layer.nondistributable.v1.tar+zstd'))
     assert.deepEqual((await registry.tags('a')).entries, ['v1'])
     await refused(registry.blob('a', ABSENT), 'BLOB_UNKNOWN')
   })
