@@ -1,5 +1,6 @@
-import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
+import { formatDigest, type Digest } from '../oci/digest.ts'
 import { parseManifest, type Manifest, type Platform } from '../oci/manifest.ts'
+import { readLink } from '../registry/links.ts'
 import { blobData, inRepository, REPOSITORIES, within } from '../registry/paths.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import { readDiscoFile } from './disco-file.ts'
@@ -19,6 +20,8 @@ export interface ImageSummary {
 }
 
 const PAGE = 500
+/** Bytes of a config that is looked into. */
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 /** CIDs of directories begin so, and few other names do: listing may begin there. */
 const FIRST_CID = 'bafybe'
 
@@ -46,8 +49,7 @@ export async function cidOfDigest(store: ObjectStore, digest: Digest, options: A
 
 /** The manifest that a tag of a name points to, or undefined where there is no such tag. */
 export async function digestOfTag(store: ObjectStore, name: string, tag: string, options: AbortOptions = {}): Promise<Digest | undefined> {
-  const link = await store.get(inRepository(name, within.tagCurrent(tag)), options)
-  return link === undefined ? undefined : parseDigest(new TextDecoder().decode(link))
+  return readLink(store, inRepository(name, within.tagCurrent(tag)), options)
 }
 
 async function summarize(store: ObjectStore, cid: string, options: AbortOptions): Promise<ImageSummary | undefined> {
@@ -76,7 +78,8 @@ async function platformsOf(store: ObjectStore, manifest: Manifest, options: Abor
     return [...new Set(named)]
   }
   const config = manifest.blobs[0]
-  const bytes = config === undefined ? undefined : await store.get(blobData(config.digest), options)
+  // What has no config has a layer there, of any size.
+  const bytes = config === undefined || config.size > MAX_CONFIG_BYTES ? undefined : await store.get(blobData(config.digest), options)
   const platform = bytes === undefined ? undefined : configPlatform(bytes)
   return platform === undefined ? [] : [formatPlatform(platform)]
 }

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import type { Tree } from '../ipfs/node.ts'
-import { formatDigest, type Digest } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
+import { link, linkData } from '../registry/links.ts'
 import { inRepository, within } from '../registry/paths.ts'
 import type { Change } from '../storage/object-store.ts'
 import type { ClosureEntry } from './closure.ts'
@@ -22,11 +23,11 @@ export function repositoryTree(root: Digest, image: readonly PlacedEntry[]): Tre
   return new Map([
     [within.discoFile, writeDiscoFile(image)],
     ...image.flatMap(({ digest, manifest, blob }) => [
-      ...(blob ? [[within.layer(digest), linkTo(digest)] as const] : []),
-      ...(manifest ? [[within.revision(digest), linkTo(digest)] as const] : []),
+      ...(blob ? [[within.layer(digest), linkData(digest)] as const] : []),
+      ...(manifest ? [[within.revision(digest), linkData(digest)] as const] : []),
     ]),
-    [within.tagIndex(LATEST, root), linkTo(root)],
-    [within.tagCurrent(LATEST), linkTo(root)],
+    [within.tagIndex(LATEST, root), linkData(root)],
+    [within.tagCurrent(LATEST), linkData(root)],
   ])
 }
 
@@ -35,7 +36,6 @@ export function repositoryTree(root: Digest, image: readonly PlacedEntry[]): Tre
  * `latest` is.
  */
 export function globalRepositories(cid: CID, digest: Digest, tree: Tree): Change[] {
-  const link = linkTo(digest)
   const [byCid, byDigest] = [cid.toString(), digest.hex]
   const latest = within.tagCurrent(LATEST)
   const filesOf = (name: string): Change[] =>
@@ -43,13 +43,9 @@ export function globalRepositories(cid: CID, digest: Digest, tree: Tree): Change
   return [
     ...filesOf(byDigest),
     ...filesOf(byCid),
-    { put: inRepository(byDigest, within.tagIndex(byCid, digest)), data: link },
-    { put: inRepository(byDigest, within.tagCurrent(byCid)), data: link },
-    { put: inRepository(byDigest, latest), data: link },
-    { put: inRepository(byCid, latest), data: link },
+    link(inRepository(byDigest, within.tagIndex(byCid, digest)), digest),
+    link(inRepository(byDigest, within.tagCurrent(byCid)), digest),
+    link(inRepository(byDigest, latest), digest),
+    link(inRepository(byCid, latest), digest),
   ]
-}
-
-function linkTo(digest: Digest): Uint8Array {
-  return new TextEncoder().encode(formatDigest(digest))
 }

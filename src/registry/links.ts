@@ -4,7 +4,12 @@ import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.
 
 /** The change that makes `path` a link to `digest`. */
 export function link(path: string, digest: Digest): Change {
-  return { put: path, data: Buffer.from(formatDigest(digest)) }
+  return { put: path, data: linkData(digest) }
+}
+
+/** The bytes of a link. */
+export function linkData(digest: Digest): Uint8Array {
+  return Buffer.from(formatDigest(digest))
 }
 
 /**
