@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -39,7 +39,12 @@ export class DataDirectory {
       throw new DataDirectoryError(`another Disco runs on ${path}${describe(holder)}; stop it, or name another directory by --data`, { cause })
     }
     const directory = new DataDirectory(path, lock, holder)
-    directory.announce('')
+    try {
+      directory.announce('')
+    } catch (cause) {
+      directory.release()
+      throw new DataDirectoryError(`cannot write to the data directory ${path}: ${(cause as Error).message}`, { cause })
+    }
     return directory
   }
 
@@ -61,6 +66,17 @@ function makeDirectory(path: string): void {
     mkdirSync(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  syncDirectory(dirname(path))
+}
+
+/** A power loss must not take the directory with all that is in it. */
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 
