@@ -2,7 +2,9 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { encodeCar } from '../ipfs/car.ts'
+import { giveBack } from '../ipfs/give-back.ts'
 import type { BlockReader } from '../ipfs/node.ts'
+import { IDENTITY } from '../ipfs/unixfs/block.ts'
 import { exportDag, resolvePath } from '../ipfs/unixfs/dag-export.ts'
 import { matches } from './conditional.ts'
 import { GatewayError, parseGatewayRequest, type GatewayRequest } from './gateway-request.ts'
@@ -39,7 +41,9 @@ async function answer(blocks: BlockReader, request: IncomingMessage, response: S
   }
   if (wanted.format === 'raw') {
     response.writeHead(200, { ...headers, 'Content-Length': target.bytes.length })
-    response.end(request.method === 'HEAD' ? undefined : target.bytes)
+    if (request.method === 'HEAD') response.end()
+    // An identity CID lends its own bytes; all others are ours.
+    else response.end(target.bytes, () => target.cid.multihash.code !== IDENTITY && giveBack(target.bytes))
     return
   }
   response.writeHead(200, headers)

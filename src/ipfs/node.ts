@@ -64,6 +64,7 @@ export interface ImageSession {
 
 /** Local blocks. */
 export interface BlockReader {
+  /** The block, or undefined when it is not here. The bytes are the caller's own, but those that an identity CID holds in itself. */
   get(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
   has(cid: CID, options?: AbortOptions): Promise<boolean>
 }

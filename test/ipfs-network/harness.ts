@@ -30,7 +30,8 @@ export class Blocks implements BlockReader {
 
   async get(cid: CID): Promise<Uint8Array | undefined> {
     this.reads++
-    return this.#blocks.get(cid.toString())
+    const bytes = this.#blocks.get(cid.toString())
+    return bytes === undefined ? undefined : new Uint8Array(bytes)
   }
 
   async has(cid: CID): Promise<boolean> {

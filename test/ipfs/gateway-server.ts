@@ -42,7 +42,9 @@ export class Blocks implements BlockReader {
   }
 
   async get(cid: CID): Promise<Uint8Array | undefined> {
-    return cid.multihash.code === 0 ? cid.multihash.digest : this.#blocks.get(keyOf(cid))
+    if (cid.multihash.code === 0) return cid.multihash.digest
+    const bytes = this.#blocks.get(keyOf(cid))
+    return bytes === undefined ? undefined : new Uint8Array(bytes)
   }
 
   async has(cid: CID): Promise<boolean> {

@@ -119,7 +119,7 @@ export class BlockTable implements BlockReader {
     const after = tail ?? NOTHING
     if (path === null) return before
     if (length === 0) return (await this.#store.stat(path, options)) === undefined ? undefined : Buffer.concat([before, after])
-    const block = Buffer.alloc(before.length + length + after.length)
+    const block = Buffer.allocUnsafeSlow(before.length + length + after.length)
     block.set(before)
     let at = before.length
     try {
