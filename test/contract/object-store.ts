@@ -234,6 +234,27 @@ export function objectStoreContract(name: string, open: () => Promise<OpenedStor
       await assert.rejects(chunkHashes.call(store, 'absent'), ObjectUnknownError)
     }))
 
+    it('hashes the chunks of what is there, where the object goes or is put anew meanwhile', withStore(async ({ store, again, files }) => {
+      if (store.chunkHashes === undefined || again === undefined || files === undefined) return
+      // Written by another, so that this one has to compute.
+      const other = await again()
+      const data = fill(6 * CHUNK_SIZE)
+      for (const path of ['anew', 'gone']) {
+        await other.uploads.create(path, 'r')
+        await other.uploads.append(path, 0, fromBytes(data))
+        await store.commit({ uploads: [{ id: path, path, digest: digestOf(data, 'sha512') }] })
+      }
+      const hashes = Promise.allSettled([store.chunkHashes('anew'), store.chunkHashes('gone')])
+      await other.commit({ changes: [{ put: 'anew', data: text('new') }, { delete: 'gone' }] })
+      await files()
+      const [anew, gone] = await hashes
+      const whole = chunked(data)
+      if (anew.status === 'rejected') throw anew.reason
+      assert.ok([whole, chunked(text('new'))].some((expected) => expected.equals(anew.value)))
+      if (gone.status === 'rejected') assert.ok(gone.reason instanceof ObjectUnknownError, String(gone.reason))
+      else assert.deepEqual(bytes(gone.value), whole)
+    }))
+
     it('leaves no file behind', withStore(async ({ store, files }) => {
       if (files === undefined) return
       const data = fill(CHUNK_SIZE + 1)

@@ -90,18 +90,14 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     const row = this.database.get<ObjectRow>(ROW, keyOf(path))
     if (row === undefined) return undefined
     if (row.file === null) return row.data ?? new Uint8Array()
-    const bytes = new Uint8Array(row.size)
-    let filled = 0
+    const chunks: Uint8Array[] = []
     try {
-      for await (const chunk of this.read(path, options)) {
-        bytes.set(chunk, filled)
-        filled += chunk.byteLength
-      }
+      for await (const chunk of this.read(path, options)) chunks.push(new Uint8Array(chunk))
     } catch (error) {
       if (error instanceof ObjectUnknownError) return undefined
       throw error
     }
-    return bytes
+    return Buffer.concat(chunks)
   }
 
   async *read(path: string, options: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, void> {
@@ -165,7 +161,15 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     if (row === undefined) throw new ObjectUnknownError(path)
     if (row.chunks !== null) return row.chunks
     if (row.file === null) return hashChunks(row.data ?? new Uint8Array())
-    const chunks = await this.#hashes.chunks(this.#files.path(row.file), row.size, options.signal)
+    let chunks: Uint8Array
+    try {
+      chunks = await this.#hashes.chunks(this.#files.path(row.file), row.size, options.signal)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      // Its file may have gone because the object did, or was put anew.
+      if (this.database.get<ObjectRow>(ROW, key)?.file === row.file) throw error
+      return this.chunkHashes(path, options)
+    }
     await this.database.write([{ sql: 'UPDATE objects SET chunks = ? WHERE path = ? AND file = ?', params: [chunks, key, row.file] }], { durable: false })
     return chunks
   }
