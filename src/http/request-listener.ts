@@ -86,6 +86,7 @@ export class RequestListener {
     const line = { ...fields, method, url, status: response.statusCode }
     const { log } = this.#parts
     if (failure !== undefined && response.destroyed && !response.headersSent) log.info({ ...line, status: 499 }, 'client went away')
+    else if (failure instanceof ClientGoneError) log.info(line, 'client went away')
     else if (failure !== undefined && !(failure instanceof RegistryError && failure.status < 500)) log.error({ ...line, err: failure }, 'failed')
     else if (method === 'GET' || method === 'HEAD') log.debug(line, 'request')
     else log.info(line, 'request')
@@ -95,7 +96,12 @@ export class RequestListener {
 function signalOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
   response.once('close', () => {
-    if (!response.writableFinished) controller.abort(new Error('the client went away'))
+    if (!response.writableFinished) controller.abort(new ClientGoneError('the client went away'))
   })
   return controller.signal
+}
+
+/** Clients may leave when they have what they wanted: Docker does after a layer's last byte. Nothing has failed. */
+class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError'
 }
