@@ -72,7 +72,8 @@ export class Lease {
     try {
       await this.#database.write([
         this.check,
-        { sql: 'UPDATE uploads SET held_until = ? WHERE id = ? AND holder = ?', params: [until, this.#id, this.holder] },
+        // Not one that has been given back while this was on its way.
+        { sql: 'UPDATE uploads SET held_until = ? WHERE id = ? AND holder = ? AND held_until <> 0', params: [until, this.#id, this.holder] },
       ], { durable: false })
       this.#until = until
     } catch {
