@@ -8,6 +8,8 @@ import { Lease } from '../../src/storage/embedded/lease.ts'
 import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
 
 const RENEWAL = 15_000
+/** Keeps the writes after it waiting. */
+const SLOW = { sql: 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n', expect: [1_000_000] }
 
 describe('Lease', () => {
   it('is not taken back by a renewal that was on its way when it was given back', async ({ mock }) => {
@@ -20,8 +22,10 @@ describe('Lease', () => {
       const lease = await Lease.take(database, 'id')
       await assert.rejects(Lease.take(database, 'id'), UploadBusyError)
       await database.write([lease.check, lease.end])
+      const slow = database.write([SLOW])
       mock.timers.tick(RENEWAL)
       await lease.release()
+      await slow
       await database.write([])
       const next = await Lease.take(database, 'id')
       assert.equal(next.previous, lease.holder)
