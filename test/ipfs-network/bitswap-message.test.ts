@@ -37,6 +37,16 @@ describe('bitswap message', () => {
     assert.deepEqual(decodeMessage(new Uint8Array()), { wants: [], full: false, blocks: [], presences: [] })
   })
 
+  it('is refused, before it costs much, when it is all small entries', () => {
+    const repeated = (...bytes: number[]): Uint8Array => Buffer.alloc(4 * 1024 * 1024 - 8, Uint8Array.from(bytes))
+    const wantlist = Buffer.concat([Uint8Array.of(0x0a, 0xf8, 0xff, 0xff, 0x01), repeated(0x0a, 0)])
+    for (const message of [wantlist, repeated(0x22, 0), repeated(0x1a, 0), repeated(0x28, 0), repeated(0x22, 3, 0x0a, 1, 0x55, 0x1a, 0, 0)]) {
+      const began = performance.now()
+      assert.throws(() => decodeMessage(message), RangeError)
+      assert.ok(performance.now() - began < 200)
+    }
+  })
+
   it('is refused, and nothing worse, when it is garbage', () => {
     for (let i = 0; i < 2_000; i++) {
       try {

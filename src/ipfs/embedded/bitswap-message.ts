@@ -34,6 +34,10 @@ export interface BitswapMessage {
 /** Bytes of a message at most: boxo's limit, and so everybody's. */
 export const MAX_MESSAGE_SIZE: number = 4 * 1024 * 1024
 
+/** What a stranger's message may cost in time and memory: entries at most, and bytes of a CID (a hash of 128 bytes, and its prefix). */
+const MAX_ENTRIES = 16_384
+const MAX_CID_LENGTH = 160
+
 /** Asks for a block before one without a priority; all our wants are equal. */
 const PRIORITY = 1
 const HAVE_ONLY = 1
@@ -83,17 +87,23 @@ function nested(number: number, bytes: Uint8Array): Uint8Array {
 /**
  * Reads a message, without its length. Bytes of blocks are views of `bytes`.
  *
- * @throws RangeError when it is no bitswap message
+ * @throws RangeError when it is no bitswap message, or has more entries than anybody sends
  */
 export function decodeMessage(bytes: Uint8Array): BitswapMessage {
   const wants: Want[] = []
   const blocks: SentBlock[] = []
   const presences: Presence[] = []
   let full = false
+  let entries = 0
+  const count = (): void => {
+    if (++entries > MAX_ENTRIES) throw new RangeError(`more than ${MAX_ENTRIES} entries`)
+  }
   for (const { number, value } of new ByteReader(bytes).fields()) {
+    count()
     if (typeof value === 'number') continue
     if (number === 1) {
       for (const entry of new ByteReader(value).fields()) {
+        count()
         if (entry.number === 1 && typeof entry.value !== 'number') wants.push(decodeWant(entry.value))
         else if (entry.number === 2) full = entry.value === 1
       }
@@ -105,7 +115,7 @@ export function decodeMessage(bytes: Uint8Array): BitswapMessage {
 
 function decodeWant(bytes: Uint8Array): Want {
   const { data, numbers } = members(bytes)
-  return { cid: data(1), cancel: numbers(3) === 1, have: numbers(4) === HAVE_ONLY, sendDontHave: numbers(5) === 1 }
+  return { cid: boundedCid(data(1)), cancel: numbers(3) === 1, have: numbers(4) === HAVE_ONLY, sendDontHave: numbers(5) === 1 }
 }
 
 function decodeBlock(bytes: Uint8Array): SentBlock {
@@ -115,7 +125,12 @@ function decodeBlock(bytes: Uint8Array): SentBlock {
 
 function decodePresence(bytes: Uint8Array): Presence {
   const { data, numbers } = members(bytes)
-  return { cid: data(1), has: numbers(2) !== DONT_HAVE }
+  return { cid: boundedCid(data(1)), has: numbers(2) !== DONT_HAVE }
+}
+
+function boundedCid(bytes: Uint8Array): Uint8Array {
+  if (bytes.length === 0 || bytes.length > MAX_CID_LENGTH) throw new RangeError(`a CID of ${bytes.length} bytes`)
+  return bytes
 }
 
 /** Members by their number; as protobuf has it, the last one counts, and a missing one is empty or 0. */
