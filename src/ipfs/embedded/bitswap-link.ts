@@ -5,6 +5,8 @@ import { Uint8ArrayList } from 'uint8arraylist'
 const IDLE_TIMEOUT = 5_000
 /** Milliseconds in which a peer has to take something of what is sent to it. */
 const STALL_TIMEOUT = 20_000
+/** … and all of a message: whoever sips at one keeps others waiting. */
+const MESSAGE_TIMEOUT = 120_000
 
 /** The way to one peer: messages go out one after the other over a stream that is opened when it is needed. */
 export class BitswapLink {
@@ -62,9 +64,11 @@ function flushed(stream: Stream): Promise<void> {
   const ready = (): boolean => stream.writeBufferLength === 0 && !stream.writableNeedsDrain
   if (ready()) return Promise.resolve()
   return new Promise((resolve, reject) => {
+    const began = performance.now()
     let left = stream.writeBufferLength
     const stalled = setInterval(() => {
       if (stream.writeBufferLength === left) finish(new Error(`the peer took nothing for ${STALL_TIMEOUT / 1000} s`))
+      else if (performance.now() - began >= MESSAGE_TIMEOUT) finish(new Error(`the peer took too little in ${MESSAGE_TIMEOUT / 1000} s`))
       left = stream.writeBufferLength
     }, STALL_TIMEOUT)
     const check = (): void => {

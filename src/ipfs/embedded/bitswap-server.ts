@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockReader } from '../node.ts'
@@ -15,6 +16,9 @@ const MAX_BLOCK_SIZE = 4 * 1024 * 1024 - 1024
 /** Peers served at the same time: as many messages are in memory. */
 const MAX_SERVED = 64
 
+/** What is kept of a want: its CID is its key, so that nothing of the message stays. */
+type Kept = Pick<Want, 'have' | 'sendDontHave'>
+
 interface Answer {
   readonly blocks: SentBlock[]
   readonly presences: Presence[]
@@ -25,7 +29,7 @@ export class BitswapServer {
   readonly #blocks: BlockReader
   readonly #send: (peer: string, message: Answer) => Promise<void>
   readonly #log: Logger
-  readonly #wants = new Map<string, Map<string, Want>>()
+  readonly #wants = new Map<string, Map<string, Kept>>()
   /** Peers with wants whom nobody serves yet. */
   readonly #waiting = new Set<string>()
   readonly #served = new Set<string>()
@@ -38,12 +42,14 @@ export class BitswapServer {
 
   receive(peer: string, { wants, full }: BitswapMessage): void {
     if (wants.length === 0 && !full) return
-    const known = this.#wants.get(peer) ?? new Map<string, Want>()
+    const known = this.#wants.get(peer) ?? new Map<string, Kept>()
     if (full) known.clear()
-    for (const want of wants) {
-      const key = Buffer.from(want.cid).toString('latin1')
-      if (want.cancel) known.delete(key)
-      else if (known.size < MAX_WANTS) known.set(key, want)
+    for (const { cid, cancel, have, sendDontHave } of wants) {
+      const key = Buffer.from(cid).toString('latin1')
+      const before = known.get(key)
+      if (cancel) known.delete(key)
+      // Who wants the block learns with it that it is here.
+      else if (before !== undefined || known.size < MAX_WANTS) known.set(key, { have: have && before?.have !== false, sendDontHave })
     }
     this.#wants.set(peer, known)
     if (known.size === 0 || this.#served.has(peer)) return
@@ -69,7 +75,7 @@ export class BitswapServer {
     }
   }
 
-  /** One message is read from the disk while the one before it goes out. */
+  /** One message is read from the disk while the one before it goes out; after each, those who wait have their turn. */
   async #serve(peer: string): Promise<void> {
     let sending: Promise<void> = Promise.resolve()
     try {
@@ -78,6 +84,9 @@ export class BitswapServer {
         sending = this.#send(peer, answer)
         // Whoever fails is seen at the next `await sending`.
         sending.catch(() => {})
+        // What is not here is found out without leaving this turn of the event loop, in which HTTP waits.
+        await setImmediate()
+        if (this.#waiting.size > 0) break
       }
       await sending
     } catch (err) {
@@ -92,24 +101,25 @@ export class BitswapServer {
     let bytes = 0
     for (const [key, want] of this.#wants.get(peer) ?? []) {
       this.#wants.get(peer)?.delete(key)
-      const found = await this.#look(want)
-      if (found instanceof Uint8Array) {
-        blocks.push({ prefix: blockPrefix(CID.decode(want.cid)), data: found })
-        bytes += found.length
-      } else if (found || want.sendDontHave) presences.push({ cid: want.cid, has: found })
+      const cid = Buffer.from(key, 'latin1')
+      const found = await this.#look(cid, want)
+      if (typeof found === 'object') {
+        blocks.push(found)
+        bytes += found.data.length
+      } else if (found || want.sendDontHave) presences.push({ cid, has: found })
       if (bytes >= FULL_MESSAGE || blocks.length + presences.length >= MAX_ANSWERS) break
     }
     return blocks.length + presences.length > 0 ? { blocks, presences } : undefined
   }
 
   /** The block, or whether it is here. One that can't be read is one that we do not give: bitswap has no word for errors. */
-  async #look(want: Want): Promise<Uint8Array | boolean> {
-    const cid = decodeCid(want.cid)
+  async #look(bytes: Uint8Array, { have }: Kept): Promise<SentBlock | boolean> {
+    const cid = decodeCid(bytes)
     if (cid === undefined) return false
     try {
-      if (want.have) return await this.#blocks.has(cid)
+      if (have) return await this.#blocks.has(cid)
       const block = await this.#blocks.get(cid)
-      return block !== undefined && block.length <= MAX_BLOCK_SIZE ? block : false
+      return block !== undefined && block.length <= MAX_BLOCK_SIZE ? { prefix: blockPrefix(cid), data: block } : false
     } catch (err) {
       this.#log.warn({ cid: cid.toString(), err }, 'bitswap: a wanted block could not be read')
       return false
