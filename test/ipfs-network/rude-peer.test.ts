@@ -1,6 +1,6 @@
 import { noise } from '@libp2p/noise'
 import { identify } from '@libp2p/identify'
-import type { Libp2p, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -13,7 +13,7 @@ import { BITSWAP_PROTOCOL } from '../../src/ipfs/embedded/bitswap.ts'
 import { encodeMessage } from '../../src/ipfs/embedded/bitswap-message.ts'
 import { blockPrefix } from '../../src/ipfs/embedded/block-key.ts'
 import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
-import { block, first, Nodes } from './harness.ts'
+import { block, first, Nodes, untilPeers } from './harness.ts'
 
 const nodes = new Nodes()
 const rude: Libp2p[] = []
@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 /** A peer that speaks libp2p, and bitswap as the test wants it. */
-async function ruden(onStream: (stream: Stream) => void | Promise<void> = () => {}): Promise<Libp2p> {
+async function ruden(onStream: (stream: Stream, connection: Connection) => void | Promise<void> = () => {}): Promise<Libp2p> {
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
@@ -67,6 +67,66 @@ describe('a rude peer', () => {
     assert.ok(a.blocks.reads > 0 && a.blocks.reads <= 12, `${a.blocks.reads} blocks were read`)
     const b = await nodes.start({ peers: [a.address] })
     assert.equal((await b.network.source(first(cids)).fetch(first(cids))).length, 256 * 1024)
+  })
+
+  it('that stands still in the middle of large messages loses its streams, and others are served on', async () => {
+    const a = await nodes.start()
+    const cid = a.blocks.add(block(1000, 1))
+    const part = Buffer.concat([Buffer.from([0x80, 0x80, 0x80, 0x02]), Buffer.alloc(3.9 * 1024 * 1024)])
+    const peer = await ruden()
+    let lost = 0
+    for (let i = 0; i < 12; i++) {
+      const stream = await peer.dialProtocol(multiaddr(a.address), BITSWAP_PROTOCOL)
+      stream.addEventListener('close', () => lost++)
+      stream.send(part)
+    }
+    for (let i = 0; i < 100 && lost < 4; i++) await sleep(50)
+    assert.equal(lost, 4)
+    const b = await nodes.start({ peers: [a.address] })
+    assert.equal((await b.network.source(cid).fetch(cid)).length, 1000)
+  })
+
+  it('that asks whether a block is here, having asked for it, is still sent the block', async () => {
+    const a = await nodes.start()
+    const cid = a.blocks.add(block(1000, 1))
+    const answers = Promise.withResolvers<Uint8Array>()
+    const peer = await ruden((stream) => stream.addEventListener('message', ({ data }) => answers.resolve(data.subarray())))
+    const stream = await peer.dialProtocol(multiaddr(a.address), BITSWAP_PROTOCOL)
+    const want = { cid: cid.bytes, cancel: false, have: false, sendDontHave: true }
+    stream.send(Buffer.concat(encodeMessage({ wants: [want, { ...want, have: true }] })))
+    assert.ok((await answers.promise).length > 1000)
+  })
+
+  it('that loses a question with one of its connections is asked again', async () => {
+    const bytes = block(1000, 1)
+    const cid = cidOf(RAW, sha256(bytes))
+    let questions = 0
+    const loser: Libp2p = await ruden((stream, connection) => {
+      stream.addEventListener('message', async () => {
+        if (questions++ === 0) return connection.abort(new Error('lost'))
+        const answer = await first(loser.getConnections().filter(({ status }) => status === 'open')).newStream(BITSWAP_PROTOCOL)
+        answer.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(cid), data: bytes }] })))
+      })
+    })
+    const b = await nodes.start({ peers: [String(loser.getMultiaddrs()[0])] })
+    await untilPeers(b, 1)
+    await loser.dial(multiaddr(b.address), { force: true })
+    await sleep(100)
+    assert.equal(loser.getConnections().length, 2)
+    assert.equal((await b.network.source(cid).fetch(cid)).length, 1000)
+    assert.equal(questions, 2)
+  })
+
+  it('that pads its message does not make a small block large in memory', async () => {
+    const bytes = block(1000, 1)
+    const cid = cidOf(RAW, sha256(bytes))
+    const padder: Libp2p = await ruden(async () => {
+      const stream = await first(padder.getConnections()).newStream(BITSWAP_PROTOCOL)
+      const blocks = [bytes, new Uint8Array(3 * 1024 * 1024)].map((data) => ({ prefix: blockPrefix(cid), data }))
+      stream.send(Buffer.concat(encodeMessage({ blocks })))
+    })
+    const b = await nodes.start({ peers: [String(padder.getMultiaddrs()[0])] })
+    assert.equal((await b.network.source(cid).fetch(cid)).buffer.byteLength, 1000)
   })
 
   it('cannot pass off other bytes as a block', async () => {

@@ -28,7 +28,7 @@ export class BitswapClient {
     const asks = this.#asks.get(peer) ?? new Map<string, Ask>()
     this.#asks.set(peer, asks)
     const ask = asks.get(key) ?? { cid, waiting: new Set() }
-    if (!asks.has(key)) this.#post(peer, key, { cid: cid.bytes, cancel: false, have: false, sendDontHave: true })
+    if (!asks.has(key)) this.#post(peer, key, wantOf(cid))
     asks.set(key, ask)
     const answer = Promise.withResolvers<Uint8Array | undefined>()
     ask.waiting.add(answer)
@@ -53,13 +53,18 @@ export class BitswapClient {
     for (const { prefix, data } of blocks) {
       if (asks.size === 0) return
       const key = keyOfBlock(prefix, data)
-      if (key !== undefined) settle(asks, key, data)
+      if (key !== undefined) settle(asks, key, owned(data))
     }
     if (presences.every(({ has }) => has)) return
     const missing = new Set(presences.filter(({ has }) => !has).map(({ cid }) => Buffer.from(cid).toString('latin1')))
     for (const [key, { cid }] of asks) {
       if (missing.has(Buffer.from(cid.bytes).toString('latin1'))) settle(asks, key, undefined)
     }
+  }
+
+  /** What was asked or answered may have been lost. */
+  askAgain(peer: string): void {
+    for (const [key, { cid }] of this.#asks.get(peer) ?? []) this.#post(peer, key, wantOf(cid))
   }
 
   /** The peer is gone: nothing will come of what was asked. */
@@ -87,6 +92,15 @@ export class BitswapClient {
       this.#send(peer, { wants: [...wants.values()] }).catch((error: Error) => this.disconnected(peer, error))
     })
   }
+}
+
+function wantOf(cid: CID): Want {
+  return { cid: cid.bytes, cancel: false, have: false, sendDontHave: true }
+}
+
+/** A block is part of the message that it came in, which a small one must not keep in memory. */
+function owned(data: Uint8Array): Uint8Array {
+  return data.byteLength < data.buffer.byteLength / 2 ? new Uint8Array(data) : data
 }
 
 function settle(asks: Map<string, Ask>, key: string, block: Uint8Array | undefined): void {

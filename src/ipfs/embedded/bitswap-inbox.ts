@@ -1,22 +1,47 @@
 import type { Stream } from '@libp2p/interface'
 import { decodeMessage, MAX_MESSAGE_SIZE, type BitswapMessage } from './bitswap-message.ts'
 
-/**
- * Reads messages off a stream that a peer has opened, each with its length before it. What is no message, or is too
- * large, ends the stream.
- */
-export function readMessages(stream: Stream, onMessage: (message: BitswapMessage) => void): void {
-  const framer = new Framer((message) => onMessage(decodeMessage(message)))
-  stream.addEventListener('message', ({ data }) => {
-    try {
-      if (data instanceof Uint8Array) framer.push(data)
-      else for (const piece of data) framer.push(piece)
-    } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error('not a bitswap message', { cause: error }))
+/** Bytes of messages that are not complete yet at most, of all peers together. */
+const MAX_UNFINISHED = 32 * 1024 * 1024
+
+/** Reads messages off the streams that peers have opened, each with its length before it. */
+export class BitswapInbox {
+  /** Bytes of each stream's message that is not complete; the one that has stood still the longest comes first. */
+  readonly #unfinished = new Map<Stream, number>()
+  #bytes = 0
+
+  /** What is no message, or is too large, ends the stream. */
+  read(stream: Stream, onMessage: (message: BitswapMessage) => void): void {
+    const framer = new Framer((message) => onMessage(decodeMessage(message)))
+    stream.addEventListener('message', ({ data }) => {
+      try {
+        if (data instanceof Uint8Array) framer.push(data)
+        else for (const piece of data) framer.push(piece)
+        this.#note(stream, framer.unfinished)
+        this.#makeRoom()
+      } catch (error) {
+        stream.abort(error instanceof Error ? error : new Error('not a bitswap message', { cause: error }))
+      }
+    })
+    stream.addEventListener('close', () => this.#note(stream, 0))
+    // A peer's answers come over a stream that we open.
+    stream.close().catch((error: Error) => stream.abort(error))
+  }
+
+  #note(stream: Stream, bytes: number): void {
+    this.#bytes += bytes - (this.#unfinished.get(stream) ?? 0)
+    this.#unfinished.delete(stream)
+    if (bytes > 0) this.#unfinished.set(stream, bytes)
+  }
+
+  /** At the cost of who stands still in the middle of a message: the others are sending. */
+  #makeRoom(): void {
+    for (const stream of this.#unfinished.keys()) {
+      if (this.#bytes <= MAX_UNFINISHED) return
+      this.#note(stream, 0)
+      stream.abort(new Error('too many messages are not complete'))
     }
-  })
-  // A peer's answers come over a stream that we open.
-  stream.close().catch((error: Error) => stream.abort(error))
+  }
 }
 
 /** Longest varint of a length that is allowed, in bytes. */
@@ -32,6 +57,11 @@ class Framer {
 
   constructor(onMessage: (message: Uint8Array) => void) {
     this.#onMessage = onMessage
+  }
+
+  /** Bytes of the message that is not complete yet. */
+  get unfinished(): number {
+    return this.#message === undefined ? 0 : this.#filled
   }
 
   /** @throws RangeError when a message is larger than allowed */

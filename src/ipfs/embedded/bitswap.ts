@@ -4,7 +4,7 @@ import type { AbortOptions } from '../../storage/object-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockReader } from '../node.ts'
 import { BitswapClient } from './bitswap-client.ts'
-import { readMessages } from './bitswap-inbox.ts'
+import { BitswapInbox } from './bitswap-inbox.ts'
 import { BitswapLink } from './bitswap-link.ts'
 import { encodeMessage, type BitswapMessage } from './bitswap-message.ts'
 import { BitswapServer } from './bitswap-server.ts'
@@ -37,6 +37,7 @@ export class Bitswap implements Startable {
   readonly #components: BitswapComponents
   readonly #client: BitswapClient
   readonly #server: BitswapServer
+  readonly #inbox = new BitswapInbox()
   readonly #peers = new Map<string, PeerId>()
   readonly #links = new Map<string, BitswapLink>()
   readonly #listeners = new Set<(peer: PeerId) => void>()
@@ -53,6 +54,7 @@ export class Bitswap implements Startable {
     const options = { maxInboundStreams: MAX_INBOUND_STREAMS, maxOutboundStreams: MAX_INBOUND_STREAMS }
     const { registrar, events } = this.#components
     events.addEventListener('peer:disconnect', this.#disconnected)
+    events.addEventListener('connection:close', this.#connectionClosed)
     await registrar.handle(BITSWAP_PROTOCOL, (stream, connection) => this.#receive(stream, connection), options)
     this.#topology = await registrar.register(BITSWAP_PROTOCOL, { onConnect: (peer) => this.#connected(peer) })
   }
@@ -60,6 +62,7 @@ export class Bitswap implements Startable {
   async stop(): Promise<void> {
     const { registrar, events } = this.#components
     events.removeEventListener('peer:disconnect', this.#disconnected)
+    events.removeEventListener('connection:close', this.#connectionClosed)
     if (this.#topology !== undefined) registrar.unregister(this.#topology)
     await registrar.unhandle(BITSWAP_PROTOCOL)
     for (const peer of this.#links.keys()) this.#drop(peer, new Error('bitswap was stopped'))
@@ -88,7 +91,7 @@ export class Bitswap implements Startable {
 
   #receive(stream: Stream, connection: Connection): void {
     const peer = this.#name(connection.remotePeer)
-    readMessages(stream, (message) => {
+    this.#inbox.read(stream, (message) => {
       this.#client.receive(peer, message)
       this.#server.receive(peer, message)
     })
@@ -101,6 +104,11 @@ export class Bitswap implements Startable {
 
   readonly #disconnected = (event: CustomEvent<PeerId>): void => {
     this.#drop(event.detail.toString(), new Error(`${event.detail} disconnected`))
+  }
+
+  /** Another connection may be left, but questions and answers may have gone with this one. */
+  readonly #connectionClosed = ({ detail: { remotePeer } }: CustomEvent<Connection>): void => {
+    if (this.#components.connectionManager.getConnections(remotePeer).length > 0) this.#client.askAgain(remotePeer.toString())
   }
 
   #drop(peer: string, reason: Error): void {
