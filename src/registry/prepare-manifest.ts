@@ -27,7 +27,6 @@ export interface PreparedManifest {
   readonly tag: string | undefined
   readonly digest: Digest
   readonly bytes: Uint8Array
-  readonly manifest: Manifest
   readonly receipt: ManifestReceipt
   /** In the order that shows nothing before it is whole: data, links of what it refers to, its revision, its tag. */
   readonly changes: readonly Change[]
@@ -64,7 +63,7 @@ export class ManifestPreparer {
     // registry has the referrers API; told without it, the client would keep its referrers nowhere.
     const receipt = { digest }
     const changes = [{ put: blobData(digest), data: put.bytes }, ...closure.changes, ...own]
-    return { name, tag, digest, bytes: put.bytes, manifest, receipt, changes }
+    return { name, tag, digest, bytes: put.bytes, receipt, changes }
   }
 }
 

@@ -103,15 +103,16 @@ export class Database {
     await this.#send({ durable: options.durable ?? true, statements: statements.map(portable) }, statements)
   }
 
-  /** Waits for the writes under way. */
+  /** Waits for the writes under way. Safe to repeat. */
   async close(): Promise<void> {
-    if (this.#failure !== undefined) return
-    this.#writer.ref()
-    const exit = new Promise((resolve) => this.#writer.once('exit', resolve))
-    this.#writer.postMessage('close' satisfies CloseRequest)
-    await exit
+    if (this.#failure === undefined) {
+      this.#writer.ref()
+      const exit = new Promise((resolve) => this.#writer.once('exit', resolve))
+      this.#writer.postMessage('close' satisfies CloseRequest)
+      await exit
+    }
     this.#statements.clear()
-    this.#reader.close()
+    if (this.#reader.isOpen) this.#reader.close()
   }
 
   #send(request: Unnumbered, statements: readonly Statement[]): Promise<void> {
