@@ -88,6 +88,21 @@ describe('private network', () => {
     assert.ok(Date.now() - start < 2_000)
   })
 
+  it('waits once, not for every block, for a giver that gives no more', async () => {
+    const [a, b] = [await nodes.start(), await nodes.start()]
+    const c = await nodes.start({ peers: [a.address, b.address], findTimeout: 20_000 })
+    await untilPeers(c, 2)
+    const cids = Array.from({ length: 6 }, (_, seed) => a.blocks.add(block(1000, seed)))
+    const [fromB, fromA] = [b.blocks.add(block(1000, 11)), a.blocks.add(block(1000, 12))]
+    const source = c.network.source(fromB)
+    await source.fetch(fromB)
+    await source.fetch(fromA)
+    b.blocks.get = () => new Promise(() => {})
+    const start = Date.now()
+    for (const cid of cids) await source.fetch(cid)
+    assert.ok(Date.now() - start < 8_000)
+  })
+
   it('stops at once when it is told to', async () => {
     const a = await nodes.start()
     const b = await nodes.start({ peers: [a.address] })

@@ -33,9 +33,16 @@ interface Asked {
   state: 'open' | 'no' | 'failed'
 }
 
+interface Giver {
+  readonly peer: PeerId
+  /** Blocks under way from it. */
+  asked: number
+  gaveAt: number
+}
+
 /**
  * Blocks of one image over bitswap. Whoever gave one block is asked first for the others, those who have the least to
- * do before the rest; strangers when none of them has it.
+ * do before the rest; strangers when none of them has it. Who lets us wait is a stranger again until it gives.
  */
 export class BitswapSource implements BlockSource {
   readonly #bitswap: BitswapSourceOptions['bitswap']
@@ -45,8 +52,7 @@ export class BitswapSource implements BlockSource {
   readonly #search: PeerSearch
   readonly #close = new AbortController()
   readonly #closed: AbortSignal
-  /** Blocks under way from those who gave some, by peer. */
-  readonly #givers = new Map<string, { readonly peer: PeerId; asked: number; gaveAt: number }>()
+  readonly #givers = new Map<string, Giver>()
   #gaveAt = 0
 
   constructor({ bitswap, find, root, findTimeout, exhaustive, signal }: BitswapSourceOptions) {
@@ -126,9 +132,10 @@ export class BitswapSource implements BlockSource {
   /** Whom to ask now; undefined while enough have been. */
   #next(cid: CID, asked: ReadonlyMap<string, Asked>): PeerId | undefined {
     const now = Date.now()
-    const patient = ([name, { state, since }]: [string, Asked]): boolean =>
-      state === 'open' && now - Math.max(since, this.#givers.get(name)?.gaveAt ?? 0) < PATIENCE
-    const open = [...asked].filter(patient)
+    const patient = ([name, { since }]: [string, Asked]): boolean => now - Math.max(since, this.#givers.get(name)?.gaveAt ?? 0) < PATIENCE
+    const questions = [...asked].filter(([, { state }]) => state === 'open')
+    const open = questions.filter(patient)
+    for (const [name] of questions.filter((question) => !patient(question))) this.#givers.delete(name)
     const givers = [...this.#givers].filter(([name]) => !asked.has(name))
     const giver = givers.sort(([, a], [, b]) => a.asked - b.asked)[0]?.[1].peer
     if (giver !== undefined) return open.length === 0 ? giver : undefined
@@ -145,8 +152,9 @@ export class BitswapSource implements BlockSource {
       const block = await this.#bitswap.want(peer, cid, { signal })
       if (block !== undefined) {
         this.#gaveAt = Date.now()
-        if (giver === undefined) this.#givers.set(name, this.#givers.get(name) ?? { peer, asked: 0, gaveAt: this.#gaveAt })
-        else giver.gaveAt = this.#gaveAt
+        const known = this.#givers.get(name) ?? giver ?? { peer, asked: 0, gaveAt: 0 }
+        known.gaveAt = this.#gaveAt
+        this.#givers.set(name, known)
       }
       return block
     } catch (error) {
