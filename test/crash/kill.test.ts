@@ -48,7 +48,7 @@ describe('a server that is killed', { timeout: 1_800_000 }, () => {
       await server.kill()
       await pushing
 
-      server = await scene.disco('pushes')
+      server = await scene.disco('pushes', crash % 3 === 2 ? { args: ['--processes', '2'] } : {})
       const client = new RegistryClient(server.url)
       for (const attempt of attempts) {
         const isGlobal = await assertPromises(client, attempt)

@@ -103,10 +103,14 @@ function processIdentity(pid: number): string {
   return `${SPACE}/${pid}/${orElse(() => startOf(pid), isAlive(pid) ? 'alive' : 'dead')}`
 }
 
-/** proc_pid_stat(5): field 22, the start in clock ticks after boot; the name in field 2 may have blanks and brackets. */
+/**
+ * proc_pid_stat(5): field 22, the start in clock ticks after boot; the name in field 2 may have blanks and brackets. A
+ * zombie (field 3) is dead: only its parent has not looked yet, and in a container that may take for ever.
+ */
 function startOf(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? 'dead' : (fields[19] ?? '')
 }
 
 function isAlive(pid: number): boolean {

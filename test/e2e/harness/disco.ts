@@ -33,6 +33,7 @@ export interface DiscoServer {
 
 const READY_MS = 30_000
 const STOP_MS = 20_000
+const GONE_MS = 2_000
 
 /** Starts a server in the private network, on loopback only, and waits until it answers. */
 export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
@@ -75,6 +76,7 @@ export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
     kill: async () => {
       killGroup(child)
       await closed
+      await groupGone(child)
     },
   }
   try {
@@ -109,6 +111,19 @@ function killGroup(child: ChildProcess): void {
     process.kill(-child.pid, 'SIGKILL')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** Processes may take a while to end, and a zombie stays for as long as it is not looked after: so not for ever. */
+async function groupGone({ pid }: ChildProcess): Promise<void> {
+  const deadline = Date.now() + GONE_MS
+  while (pid !== undefined && Date.now() < deadline) {
+    try {
+      process.kill(-pid, 0)
+    } catch {
+      return
+    }
+    await sleep(5)
   }
 }
 
