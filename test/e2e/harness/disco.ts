@@ -116,8 +116,9 @@ function killGroup(child: ChildProcess): void {
 
 /** Processes may take a while to end, and a zombie stays for as long as it is not looked after: so not for ever. */
 async function groupGone({ pid }: ChildProcess): Promise<void> {
+  if (pid === undefined) return
   const deadline = Date.now() + GONE_MS
-  while (pid !== undefined && Date.now() < deadline) {
+  while (Date.now() < deadline) {
     try {
       process.kill(-pid, 0)
     } catch {
