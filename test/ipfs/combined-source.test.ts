@@ -117,6 +117,13 @@ describe('combined source', () => {
     assert.ok(performance.now() - before < 900)
   })
 
+  it('waits once or twice, not for every block, for one that stalls', async (t) => {
+    const [stalls, has] = [await peer(t, stalling), await peer(t, honest)]
+    const source = combine(t, [stalls, has], { hedge: 50 })
+    for (const cid of CIDS) await source.fetch(cid)
+    assert.deepEqual([stalls.asked, has.asked], [1, 10])
+  })
+
   it('gives up at once when nobody has it, and in time when nobody answers', async (t) => {
     await assert.rejects(combine(t, [await peer(t, lacking)], { general: general() }).fetch(first), ContentUnavailableError)
     await assert.rejects(combine(t, []).fetch(first), ContentUnavailableError)

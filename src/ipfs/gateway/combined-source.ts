@@ -38,7 +38,7 @@ export interface CombinedSourceOptions {
 interface PeerState {
   readonly peer: BlockPeer
   underWay: number
-  /** Blocks in a row that it hadn't: who has the image is asked first. */
+  /** Blocks in a row that it hadn't or let us wait for: who has the image is asked first. */
   misses: number
   /** Failures in a row; those of requests that were under way together count as one. */
   failures: number
@@ -54,6 +54,8 @@ interface Contender {
   retry(): boolean
   /** When it last gave bytes, of whichever block. */
   gaveAt(): number
+  /** It gives nothing; others are asked as well. */
+  stalled(): void
 }
 
 const TIMEOUT = 30_000
@@ -125,7 +127,10 @@ export class CombinedSource implements BlockSource {
     }
     const begin = (contender: Contender): void => {
       underWay++
-      const unwatch = afterSilence(this.#hedge, () => contender.gaveAt(), next)
+      const unwatch = afterSilence(this.#hedge, () => contender.gaveAt(), () => {
+        contender.stalled()
+        next()
+      })
       pending.add(unwatch)
       const end = (): void => {
         underWay--
@@ -172,6 +177,7 @@ export class CombinedSource implements BlockSource {
       ask: (signal) => this.#ask(state, cid, signal),
       retry: () => !state.dropped,
       gaveAt: () => state.gaveAt,
+      stalled: () => state.misses++,
     })
     const general = this.#general
     return [
@@ -190,7 +196,7 @@ export class CombinedSource implements BlockSource {
         this.#underWay--
       }
     }
-    return { ask, retry: () => false, gaveAt: () => -Infinity }
+    return { ask, retry: () => false, gaveAt: () => -Infinity, stalled: () => {} }
   }
 
   async #ask(state: PeerState, cid: CID, signal: AbortSignal): Promise<Uint8Array | undefined> {
