@@ -276,7 +276,7 @@ describe('a body that nobody wants', () => {
     socket.resume()
     const chunk = Buffer.alloc(1024 * 1024)
     let sent = 0
-    const more = (): void => void (!socket.destroyed && sent < 1024 && ++sent && socket.write(chunk, more))
+    const more = (error?: Error | null): void => void (!error && !socket.destroyed && sent < 1024 && ++sent && socket.write(chunk, more))
     more()
     await new Promise((resolve) => socket.once('close', resolve))
     assert.ok(sent < 256, `${sent} MiB`)
