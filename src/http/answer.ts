@@ -8,10 +8,10 @@ export interface Answer {
   readonly body?: Uint8Array | string | BodyStream
 }
 
-/** A body whose length is told before its bytes are read. */
+/** A body whose length is told before its bytes are read, where it is known. */
 export interface BodyStream {
-  /** Bytes that `read` gives. */
-  readonly length: number
+  /** Bytes that `read` gives; undefined: it shows at the end. */
+  readonly length: number | undefined
   /** A chunk is the reader's until it asks for the next one. Called at most once. */
   read(): AsyncIterable<Uint8Array>
 }

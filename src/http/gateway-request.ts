@@ -29,10 +29,12 @@ const MEDIA_TYPES: Readonly<Record<string, GatewayRequest['format']>> = {
   'application/vnd.ipld.raw': 'raw',
   'application/vnd.ipld.car': 'car',
 }
+/** Of the text; a hash of 128 bytes takes some 210 characters. */
+const MAX_CID_LENGTH = 256
 const SCOPES: readonly string[] = ['block', 'entity', 'all'] satisfies ExportOptions['scope'][]
 
 /** @throws GatewayError */
-export function parseGatewayRequest(request: IncomingMessage): GatewayRequest {
+export function parseGatewayRequest(request: Pick<IncomingMessage, 'url' | 'headers'>): GatewayRequest {
   const url = new URL(request.url ?? '', 'http://gateway')
   const query = url.searchParams
   const { cid, path } = contentPath(url.pathname)
@@ -52,6 +54,8 @@ function contentPath(pathname: string): { cid: CID; path: string[] } {
     throw new GatewayError(400, 'malformed path', { cause })
   }
   const [text = '', ...path] = segments
+  // Reading base58 takes time by the square of its length.
+  if (text.length > MAX_CID_LENGTH) throw new GatewayError(400, 'a CID that is too long')
   if (path.at(-1) === '') path.pop()
   try {
     return { cid: CID.parse(text), path }

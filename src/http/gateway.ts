@@ -1,58 +1,58 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { encodeCar } from '../ipfs/car.ts'
+import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
 import { giveBack } from '../ipfs/give-back.ts'
 import type { BlockReader } from '../ipfs/node.ts'
-import { IDENTITY } from '../ipfs/unixfs/block.ts'
+import { IDENTITY, type Block } from '../ipfs/unixfs/block.ts'
 import { exportDag, resolvePath } from '../ipfs/unixfs/dag-export.ts'
+import type { Answer } from './answer.ts'
 import { matches } from './conditional.ts'
 import { GatewayError, parseGatewayRequest, type GatewayRequest } from './gateway-request.ts'
 
-export type GatewayHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export type Gateway = (request: IncomingMessage, signal: AbortSignal) => Promise<Answer>
 
 /**
  * A trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway) over the blocks that are here: raw blocks and
  * CARs, nothing deserialized, nothing fetched from elsewhere.
  */
-export function createGateway(blocks: BlockReader): GatewayHandler {
-  return async (request, response) => {
-    const left = new AbortController()
-    response.once('close', () => left.abort(new Error('the client went away')))
+export function createGateway(blocks: BlockReader): Gateway {
+  return async (request, signal) => {
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') throw new GatewayError(405, 'only GET and HEAD')
-      await answer(blocks, request, response, left.signal)
+      return await answer(blocks, request, signal)
     } catch (error) {
-      if (!(error instanceof GatewayError) || response.headersSent) throw error
-      refuse(response, error, request.method === 'HEAD')
+      if (error instanceof GatewayError) return refusal(error)
+      throw error
     }
   }
 }
 
-async function answer(blocks: BlockReader, request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+async function answer(blocks: BlockReader, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
   const wanted = parseGatewayRequest(request)
   const path = await resolvePath(blocks, wanted.cid, wanted.path, { signal })
   const target = path?.at(-1)
   if (path === undefined || target === undefined) throw absent(wanted, request)
   const headers = headersOf(wanted)
-  if (matches(request.headers['if-none-match'], wanted.etag)) {
-    response.writeHead(304, headers).end()
-    return
-  }
-  if (wanted.format === 'raw') {
-    response.writeHead(200, { ...headers, 'Content-Length': target.bytes.length })
-    if (request.method === 'HEAD') response.end()
-    // An identity CID lends its own bytes; all others are ours.
-    else response.end(target.bytes, () => target.cid.multihash.code !== IDENTITY && giveBack(target.bytes))
-    return
-  }
-  response.writeHead(200, headers)
-  if (request.method === 'HEAD') {
-    response.end()
-    return
-  }
+  if (matches(request.headers['if-none-match'], wanted.etag)) return { status: 304, headers }
+  if (wanted.format === 'raw') return { status: 200, headers, body: { length: target.bytes.length, read: () => once(target) } }
   const car = encodeCar(wanted.cid, exportDag(blocks, path, { ...wanted.selection, signal }))
-  await pipeline(Readable.from(car, { objectMode: true, highWaterMark: 1 }), response)
+  return { status: 200, headers, body: { length: undefined, read: () => cutShort(car) } }
+}
+
+async function* once({ cid, bytes }: Block): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
+  // An identity CID lends its own bytes; all others are ours.
+  if (cid.multihash.code !== IDENTITY) giveBack(bytes)
+}
+
+/** "If a child block is encountered as missing during DAG traversal: The gateway SHOULD terminate the stream". */
+async function* cutShort(car: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* car
+  } catch (cause) {
+    if (cause instanceof ContentUnavailableError || cause instanceof VerificationError) throw new GatewayError(404, cause.message, { cause })
+    throw cause
+  }
 }
 
 function absent({ cid }: GatewayRequest, request: IncomingMessage): GatewayError {
@@ -68,7 +68,6 @@ function headersOf({ cid, path, format, selection, etag, location }: GatewayRequ
     // "MUST be returned for every immutable resource under `/ipfs/` namespace."
     'Cache-Control': 'public, max-age=29030400, immutable',
     'Accept-Ranges': 'none',
-    'X-Content-Type-Options': 'nosniff',
     'X-Ipfs-Path': ['/ipfs', cid.toString(), ...path.map(encodeURIComponent)].join('/'),
     ETag: etag,
     Vary: 'Accept',
@@ -76,14 +75,10 @@ function headersOf({ cid, path, format, selection, etag, location }: GatewayRequ
   }
 }
 
-function refuse(response: ServerResponse, { status, message }: GatewayError, head: boolean): void {
-  const text = `${message}\n`
-  response.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': Buffer.byteLength(text),
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-store',
-    ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
-  })
-  response.end(head ? undefined : text)
+function refusal({ status, message }: GatewayError): Answer {
+  return {
+    status,
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store', ...(status === 405 ? { Allow: 'GET, HEAD' } : {}) },
+    body: `${message}\n`,
+  }
 }

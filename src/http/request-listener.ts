@@ -6,6 +6,8 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Answer } from './answer.ts'
 import { handlerOf } from './dispatch.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
+import type { Gateway } from './gateway.ts'
+import { GatewayError } from './gateway-request.ts'
 import { RequestBody } from './request-body.ts'
 import { parseRoute } from './routes.ts'
 import { writeAnswer } from './write-answer.ts'
@@ -14,7 +16,7 @@ export interface RequestListenerParts {
   readonly registry: Registry
   readonly log: Logger
   /** Answers `/ipfs/…`. */
-  readonly gateway?: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined
+  readonly gateway?: Gateway | undefined
   /**
    * Asked first, for every request: true means that it answers this one itself. The body of a request that came with
    * `Expect: 100-continue` comes only after `response.writeContinue()`.
@@ -54,11 +56,9 @@ export class RequestListener {
     let failure: unknown
     try {
       if (fallback !== undefined && (await fallback(request, response))) return undefined
-      if (gateway !== undefined && request.url?.startsWith('/ipfs/') === true) {
-        await gateway(request, response)
-        return undefined
-      }
-      answer = await this.#answer(request, response, body)
+      const signal = signalOf(response)
+      const ofGateway = gateway !== undefined && request.url?.startsWith('/ipfs/') === true
+      answer = ofGateway ? await gateway(request, signal) : await this.#answer(request, signal, body)
     } catch (error) {
       if (response.headersSent || response.destroyed) throw error
       failure = error
@@ -69,7 +69,7 @@ export class RequestListener {
     return failure
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, body: RequestBody): Promise<Answer> {
+  async #answer(request: IncomingMessage, signal: AbortSignal, body: RequestBody): Promise<Answer> {
     const { method = '', url = '', headers } = request
     const mark = url.indexOf('?')
     const route = parseRoute(mark === -1 ? url : url.slice(0, mark))
@@ -78,7 +78,7 @@ export class RequestListener {
     const handler = handlerOf(route.resource, method)
     const { name, reference } = route
     const search = mark === -1 ? '' : url.slice(mark + 1)
-    return await handler({ registry: this.#parts.registry, name, reference, search, headers, body, signal: signalOf(response) })
+    return await handler({ registry: this.#parts.registry, name, reference, search, headers, body, signal })
   }
 
   #record(request: IncomingMessage, response: ServerResponse, fields: { id: string; ms: number }, failure: unknown): void {
@@ -87,10 +87,14 @@ export class RequestListener {
     const { log } = this.#parts
     if (failure !== undefined && response.destroyed && !response.headersSent) log.info({ ...line, status: 499 }, 'client went away')
     else if (failure instanceof ClientGoneError) log.info(line, 'client went away')
-    else if (failure !== undefined && !(failure instanceof RegistryError && failure.status < 500)) log.error({ ...line, err: failure }, 'failed')
+    else if (failure !== undefined && !isClientError(failure)) log.error({ ...line, err: failure }, 'failed')
     else if (method === 'GET' || method === 'HEAD') log.debug(line, 'request')
     else log.info(line, 'request')
   }
+}
+
+function isClientError(failure: unknown): boolean {
+  return (failure instanceof RegistryError || failure instanceof GatewayError) && failure.status < 500
 }
 
 function signalOf(response: ServerResponse): AbortSignal {

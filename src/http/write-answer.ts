@@ -12,7 +12,8 @@ const JOINED_BYTES = 16 * 1024
 export async function writeAnswer(response: ServerResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders): Promise<void> {
   const all = { ...common, ...headers }
   // RFC 9110 §8.6: no Content-Length with status 204; with 304 it would have to be that of the content.
-  if (status !== 204 && status !== 304) all['Content-Length'] = lengthOf(body)
+  const length = lengthOf(body)
+  if (status !== 204 && status !== 304 && length !== undefined) all['Content-Length'] = length
   response.writeHead(status, all)
   if (body === undefined || response.req.method === 'HEAD') response.end()
   else if (typeof body === 'string') response.end(body)
@@ -20,7 +21,7 @@ export async function writeAnswer(response: ServerResponse, { status, headers, b
   else await writeStream(response, body)
 }
 
-function lengthOf(body: Answer['body']): number {
+function lengthOf(body: Answer['body']): number | undefined {
   if (body === undefined) return 0
   return typeof body === 'string' ? Buffer.byteLength(body) : body.length
 }
@@ -32,14 +33,15 @@ function endWith(response: ServerResponse, body: Uint8Array): void {
 }
 
 async function writeStream(response: ServerResponse, body: BodyStream): Promise<void> {
-  let left = body.length
+  const { length = Infinity } = body
+  let written = 0
   try {
     for await (const chunk of body.read()) {
-      left -= chunk.length
-      if (left < 0) break
+      written += chunk.length
+      if (written > length) break
       await write(response, chunk)
     }
-    if (left !== 0) throw new Error(`the body is not of the ${body.length} bytes that were announced`)
+    if (body.length !== undefined && written !== length) throw new Error(`the body is not of the ${body.length} bytes that were announced`)
     response.end()
   } catch (error) {
     response.destroy()

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { get as httpGet } from 'node:http'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CarReader } from '@ipld/car'
 import type { CID } from 'multiformats/cid'
-import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
+import { cidOf, DAG_PB, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
 import { chunkHashesOf, chunksOf, layoutFile } from '../../src/ipfs/unixfs/file-layout.ts'
 import { layoutTree } from '../../src/ipfs/unixfs/tree-layout.ts'
+import type { Logger } from '../../src/telemetry/logger.ts'
 import { fill } from '../contract/bytes.ts'
-import { Blocks, serveBlocks } from '../ipfs/gateway-server.ts'
+import { Blocks, serveBlocks, silent } from '../ipfs/gateway-server.ts'
 
 const FILE = fill(3_000_000)
 const layout = layoutFile(chunkHashesOf(FILE), FILE.length)
@@ -72,6 +74,7 @@ describe('gateway', () => {
 
   const refused: [string, string, RequestInit, number][] = [
     ['a CID that is none', '/ipfs/nonsense?format=raw', {}, 400],
+    ['a CID that would take long to read', `/ipfs/z${'5'.repeat(15_000)}?format=raw`, {}, 400],
     ['a path that is malformed', `/ipfs/${root}/%ff?format=car`, {}, 400],
     ['a raw block below a path', `/ipfs/${tree.root}/d?format=raw`, {}, 400],
     ['what is not here', `/ipfs/${missing}?format=raw`, {}, 404],
@@ -154,5 +157,21 @@ describe('gateway', () => {
     const response = await fetch(new URL(`/ipfs/${root}?format=car`, url))
     assert.equal(response.status, 200)
     await assert.rejects(response.arrayBuffer())
+  })
+
+  it('is not made to log errors by who asks for what is not here, or not what its CID says, or leaves', async (t) => {
+    const errors: unknown[] = []
+    const log: Logger = { ...silent, error: (...line: unknown[]) => void errors.push(line) }
+    const partial = new Blocks()
+    for (const { cid, bytes } of [...layout.nodes, ...leaves.slice(0, 2)]) partial.put(cid, bytes)
+    const { url } = await serveBlocks(t, partial, log)
+    const raw = leaves[0]?.cid.multihash.digest ?? fill(0)
+    for (const cid of [root, cidOf(DAG_PB, raw), missing]) {
+      const response = await fetch(new URL(`/ipfs/${cid}?format=car`, url))
+      await response.arrayBuffer().catch(() => {})
+    }
+    await new Promise((resolve) => httpGet(new URL(`/ipfs/${root}?format=car`, url), (response) => resolve(response.destroy())))
+    await sleep(50)
+    assert.deepEqual(errors, [])
   })
 })

@@ -6,9 +6,9 @@ import { dial, startFace, talk } from './harness.ts'
 describe('the server', () => {
   it('gives /ipfs/ to the gateway, and maps what it throws', async (t) => {
     const { base } = await startFace(t, () => ({
-      gateway: async (request, response) => {
+      gateway: async (request) => {
         if (request.url === '/ipfs/bad') throw new Error('inside')
-        response.end('block')
+        return { status: 200, body: 'block' }
       },
     }))
     assert.equal(await (await fetch(`${base}/ipfs/x`)).text(), 'block')

@@ -3,6 +3,9 @@ import type { AddressInfo } from 'node:net'
 import type { CID } from 'multiformats/cid'
 import type { Logger } from '../../src/telemetry/logger.ts'
 import { createGateway } from '../../src/http/gateway.ts'
+import { RequestListener as Listener } from '../../src/http/request-listener.ts'
+import { RegistryCore } from '../../src/registry/core.ts'
+import { MemoryStore } from '../../src/storage/memory/store.ts'
 import type { BlockReader } from '../../src/ipfs/node.ts'
 
 interface Test {
@@ -25,11 +28,9 @@ export async function serve(test: Test, listener: RequestListener): Promise<Runn
 }
 
 /** The real gateway over `blocks`. */
-export function serveBlocks(test: Test, blocks: BlockReader): Promise<RunningServer> {
-  const gateway = createGateway(blocks)
-  return serve(test, (request, response) => {
-    gateway(request, response).catch(() => response.destroy())
-  })
+export function serveBlocks(test: Test, blocks: BlockReader, log: Logger = silent): Promise<RunningServer> {
+  const listener = new Listener({ registry: new RegistryCore(new MemoryStore()), log, gateway: createGateway(blocks) })
+  return serve(test, (request, response) => void listener.handle(request, response, false))
 }
 
 /** Blocks in memory, by their multihash. */

@@ -50,7 +50,7 @@ function childOf(block: Block, name: string): CID | undefined {
  * Blocks of a DAG, depth first.
  *
  * @param path blocks that come first; the last of them is the DAG's root
- * @throws ContentUnavailableError when one of them is not here
+ * @throws ContentUnavailableError when one of them is not here; VerificationError when one is not what its CID says
  */
 export async function* exportDag(blocks: BlockReader, path: readonly Block[], options: ExportOptions): AsyncGenerator<Block, void, undefined> {
   const seen = new Set<string>()
@@ -82,7 +82,15 @@ interface Wanted {
 
 type Below = (wanted: Wanted, block: Block) => Wanted[]
 
-const everything: Below = (_, { cid, bytes }) => (cid.code === DAG_PB ? decode(bytes).Links.map(({ Hash }) => ({ cid: Hash, offset: 0 })) : [])
+const everything: Below = (_, { cid, bytes }) => {
+  if (cid.code !== DAG_PB) return []
+  try {
+    return decode(bytes).Links.map(({ Hash }) => ({ cid: Hash, offset: 0 }))
+  } catch (cause) {
+    // Whoever asks can put any codec before a hash.
+    throw new VerificationError(`block ${cid} is not dag-pb`, { cause })
+  }
+}
 
 /** A directory's own block is all that listing it needs. */
 function fileBytes(root: Block, range: EntityBytes = { from: 0 }): Below {
