@@ -11,11 +11,9 @@ import { HttpServer } from './http/server.ts'
 import type { RequestListenerParts } from './http/request-listener.ts'
 import { parseRoute } from './http/routes.ts'
 import { Upstream } from './http/upstream.ts'
-import { CombinedSource } from './ipfs/gateway/combined-source.ts'
-import { GatewayPeer } from './ipfs/gateway/gateway-peer.ts'
 import { EmbeddedDagIndex } from './ipfs/embedded/dag-index.ts'
 import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
-import { EmbeddedSession } from './ipfs/embedded/session.ts'
+import { sessionOpener } from './ipfs/embedded/session-opener.ts'
 import type { IpfsNetwork, NodeInfo } from './ipfs/node.ts'
 import { RegistryCore } from './registry/core.ts'
 import type { Registry } from './registry/registry.ts'
@@ -156,11 +154,7 @@ function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagI
     },
     blocks: index.blocks,
     queue: index.queue,
-    session: (root, { gateways, bitswap, findTimeout }) => {
-      const peers = gateways.map((url) => new GatewayPeer(url))
-      const source = peers.length === 0 ? bitswap : new CombinedSource({ peers, general: bitswap, timeout: findTimeout, log })
-      return new EmbeddedSession(root, { source, store, index, log })
-    },
+    session: sessionOpener({ store, index, log }),
     log,
   })
 }

@@ -13,7 +13,7 @@ export function sessionOpener(parts: Omit<SessionParts, 'source'>): (root: CID, 
   return (root, { gateways, bitswap, findTimeout }) => {
     const idleTimeout = Math.min(findTimeout, IDLE_TIMEOUT)
     const peers = gateways.map((url) => new GatewayPeer(url, { idleTimeout }))
-    const source = new CombinedSource({ peers, general: bitswap, timeout: findTimeout, log: parts.log })
+    const source = peers.length === 0 ? bitswap : new CombinedSource({ peers, general: bitswap, timeout: findTimeout, log: parts.log })
     return new EmbeddedSession(root, { ...parts, source })
   }
 }
