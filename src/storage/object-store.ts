@@ -99,6 +99,12 @@ export interface UploadStat {
 export interface AppendOptions extends AbortOptions {
   /** Called as bytes become readable by `UploadStore.read` (not yet durable), with the upload's size so far. */
   readonly onProgress?: ((size: number) => void) | undefined
+  /**
+   * Whether `ChunkHashes` will be asked about the object, so that its chunks are better hashed as they come in. Right
+   * either way: what was not computed along is computed when it is asked for.
+   * @default true
+   */
+  readonly chunkHashes?: boolean | undefined
 }
 
 /** Objects in the making. A session lives in the store: any process goes on with it, also after a restart. */

@@ -227,6 +227,12 @@ export function objectStoreContract(name: string, open: () => Promise<OpenedStor
           await store.uploads.append(path, 0, fromBytes(data))
           await store.commit({ uploads: [{ id: path, path, digest: digestOf(data, algorithm) }] })
           assert.deepEqual(bytes(await chunkHashes.call(store, path)), chunked(data), `${size} ${algorithm}`)
+          const unexpected = `${path}/unexpected`
+          await store.uploads.create(unexpected, 'r')
+          await store.uploads.append(unexpected, 0, fromBytes(data), { chunkHashes: false })
+          await store.uploads.verify(unexpected, digestOf(data, algorithm))
+          await store.commit({ uploads: [{ id: unexpected, path: unexpected, digest: digestOf(data, algorithm) }] })
+          assert.deepEqual(bytes(await chunkHashes.call(store, unexpected)), chunked(data), `${size} ${algorithm} unexpected`)
         }
         await store.commit({ changes: [{ put: 'inline', data }] })
         assert.deepEqual(bytes(await chunkHashes.call(store, 'inline')), chunked(data), `${size} inline`)

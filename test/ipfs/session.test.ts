@@ -105,6 +105,10 @@ describe('session', () => {
         assert.equal(Buffer.compare((await target.store.get(file.path)) ?? fill(1), content), 0)
         await isServed(target, blocks, cids)
         assert.deepEqual(await target.store.uploads.list(), [])
+        const known = target.index.blocks.root(file.path)
+        assert.ok(known === undefined || CID.decode(known).equals(root))
+        if (name === 'of our profile') assert.ok(known !== undefined)
+        assert.equal(String(await target.index.file(file.path)), String(profile(content).root))
       })
     }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { CID } from 'multiformats/cid'
 import { createDigester, formatDigest } from '../../oci/digest.ts'
 import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../../storage/errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
@@ -6,6 +7,7 @@ import { VerificationError } from '../errors.ts'
 import { giveBack } from '../give-back.ts'
 import type { FileFetch, WantedFile } from '../node.ts'
 import { IDENTITY, RAW } from '../unixfs/block.ts'
+import { layoutFile } from '../unixfs/file-layout.ts'
 import { walkFile, type FetchBlock, type FileBlock } from '../unixfs/walk-file.ts'
 import type { Window } from '../unixfs/window.ts'
 import type { EmbeddedDagIndex } from './dag-index.ts'
@@ -68,7 +70,10 @@ export class SessionFile implements FileFetch {
   async keep(options: AbortOptions): Promise<void> {
     await this.done
     if (this.#rows === undefined) return
-    await this.#parts.index.blocks.putSlices(this.#wanted.path, firstLast(this.#rows), options)
+    const { path, cid } = this.#wanted
+    // Where the DAG is of the profile, its root is that of the object: nobody need hash the chunks for it.
+    const root = profileRoot(this.#rows, this.#size ?? 0)
+    await this.#parts.index.blocks.putSlices(path, firstLast(this.#rows), { ...options, ...(root?.equals(cid) === true && { root }) })
     this.#rows = undefined
   }
 
@@ -87,7 +92,7 @@ export class SessionFile implements FileFetch {
     }
     await store.uploads.create(this.#upload, label, { signal })
     const onProgress = (size: number): void => this.#progress.reach(size - WITHHELD)
-    const size = await store.uploads.append(this.#upload, 0, this.#data(), { signal, onProgress })
+    const size = await store.uploads.append(this.#upload, 0, this.#data(), { signal, onProgress, chunkHashes: false })
     try {
       await store.uploads.verify(this.#upload, digest, { signal })
     } catch (cause) {
@@ -155,6 +160,18 @@ export class SessionFile implements FileFetch {
 function rowOf({ cid, bytes, data }: FileBlock, offset: number): SliceRow {
   const end = data.offset + data.length
   return { hash: cid.multihash.digest, offset, length: data.length, head: bytes.subarray(0, data.offset), tail: bytes.subarray(end) }
+}
+
+/** The root under the profile, where the blocks that carry the file are its chunks as they are. */
+function profileRoot(rows: Iterable<SliceRow>, size: number): CID | undefined {
+  const hashes: Uint8Array[] = []
+  for (const { hash, offset, length, head, tail } of rows) {
+    if (length === 0) continue
+    const chunk = Math.min(CHUNK_SIZE, size - offset)
+    if (offset !== hashes.length * CHUNK_SIZE || length !== chunk || head.length + tail.length > 0) return undefined
+    hashes.push(hash)
+  }
+  return hashes.length === Math.ceil(size / CHUNK_SIZE) ? layoutFile(Buffer.concat(hashes), size).root : undefined
 }
 
 function* firstLast<T>(items: Iterable<T>): Generator<T> {

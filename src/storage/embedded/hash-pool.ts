@@ -60,12 +60,12 @@ export class HashPool {
     else this.forget(path)
   }
 
-  /** Tells that the file has `size` bytes now. Begins to follow it where they are its first ones. */
-  follow(path: string, size: number, holder: string, begins: boolean): void {
+  /** Tells that the file has `size` bytes now. Begins to follow it where they are its first ones, and hashes what `first` says. */
+  follow(path: string, size: number, holder: string, first?: Pick<HashTask, 'chunks'>): void {
     let followed = this.#followed.get(path)
     if (followed === undefined) {
-      if (!begins) return
-      followed = this.#begin({ key: path, path, algorithm: 'sha256', chunks: true }, holder)
+      if (first === undefined) return
+      followed = this.#begin({ key: path, path, algorithm: 'sha256', chunks: first.chunks }, holder)
       this.#followed.set(path, followed)
       const [oldest] = this.#followed.keys()
       if (this.#followed.size > MAX_FOLLOWED && oldest !== undefined) this.forget(oldest)

@@ -184,7 +184,7 @@ export class EmbeddedUploads implements UploadStore {
       throw error
     }
     this.#hashes.resume(path, row.size, lease.previous, lease.holder)
-    let begins = row.size === 0
+    let first = row.size === 0 ? { chunks: options.chunkHashes ?? true } : undefined
     return new UploadWriter({
       files: this.#files,
       file: row.file,
@@ -192,8 +192,8 @@ export class EmbeddedUploads implements UploadStore {
       size: row.size,
       before: () => lease.assertHeld(),
       written: (size) => {
-        this.#hashes.follow(path, size, lease.holder, begins)
-        begins = false
+        this.#hashes.follow(path, size, lease.holder, first)
+        first = undefined
         options.onProgress?.(size)
       },
       synced: (size) => this.#database.write([
