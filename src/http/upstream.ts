@@ -2,7 +2,7 @@ import { Agent, request as send, type IncomingMessage, type ServerResponse } fro
 import { pipeline } from 'node:stream/promises'
 import { RegistryError } from '../oci/errors.ts'
 
-/** Headers that belong to one connection: RFC 9110 §7.6.1. */
+/** Headers that belong to one connection (RFC 9110 §7.6.1). */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'])
 
 /** The process of this registry that has the network, behind a socket of the same machine. */
@@ -28,10 +28,11 @@ export class Upstream {
 
   #ask({ method, url, headers }: IncomingMessage, response: ServerResponse): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION_HEADERS.has(name)))
+      // Without the body, its length would have the next request on the connection read as one.
+      const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'content-length' && !CONNECTION_HEADERS.has(name)))
       const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: passed })
       question.once('response', resolve)
-      question.once('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))
+      question.on('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))
       response.once('close', () => question.destroy())
       question.end()
     })

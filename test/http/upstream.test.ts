@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { HttpServer } from '../../src/http/server.ts'
+import { Upstream } from '../../src/http/upstream.ts'
+import { RegistryCore } from '../../src/registry/core.ts'
+import { MemoryStore } from '../../src/storage/memory/store.ts'
+import { silentLogger } from '../../src/telemetry/create-logger.ts'
+import { startFace, talk } from './harness.ts'
+
+async function localSocket(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'disco-upstream-'))
+  t.after(() => rm(directory, { recursive: true }))
+  return join(directory, 'socket')
+}
+
+describe('upstream', () => {
+  it('keeps requests apart, also when one has a body that is none of its own', async (t) => {
+    const path = await localSocket(t)
+    const server = new HttpServer({ registry: new RegistryCore(new MemoryStore()), log: silentLogger() })
+    await server.listenLocally({ path })
+    const upstream = new Upstream(path)
+    t.after(async () => {
+      upstream.close()
+      await server.stop(0)
+    })
+    const { port } = await startFace(t, () => ({ fallback: (request, response) => upstream.forward(request, response).then(() => true) }))
+    for (let i = 0; i < 4; i++) {
+      const answer = await talk(port, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nConnection: close\r\n\r\nGET /v2')
+      assert.match(answer, /^HTTP\/1.1 200 /)
+    }
+  })
+
+  it('is unavailable when nobody is there', async (t) => {
+    const upstream = new Upstream(await localSocket(t))
+    const { base } = await startFace(t, () => ({ fallback: (request, response) => upstream.forward(request, response).then(() => true) }))
+    assert.equal((await fetch(`${base}/v2/`)).status, 503)
+  })
+})
