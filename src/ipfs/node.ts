@@ -62,10 +62,19 @@ export interface ImageSession {
   close(): Promise<void>
 }
 
+export interface ReadBlockOptions extends AbortOptions {
+  /**
+   * Whether what the disk gave is held against the CID. Half a second a gigabyte, that only those may save who pass the
+   * bytes on as they are to somebody who holds them against the CID himself, as every client of a trustless gateway does.
+   * @default true
+   */
+  readonly verify?: boolean | undefined
+}
+
 /** Local blocks. */
 export interface BlockReader {
   /** The block, or undefined when it is not here. The bytes are the caller's own, but those that an identity CID holds in itself. */
-  get(cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
+  get(cid: CID, options?: ReadBlockOptions): Promise<Uint8Array | undefined>
   has(cid: CID, options?: AbortOptions): Promise<boolean>
 }
 

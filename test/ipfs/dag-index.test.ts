@@ -45,6 +45,8 @@ describe('embedded DAG index', () => {
       await writeFile(file, bytes)
     }
     await assert.rejects(index.blocks.get(root), StorageFailedError)
+    // Whoever verifies it himself finds out.
+    assert.equal((await index.blocks.get(root, { verify: false }))?.length, CHUNK_SIZE)
   })
 
   it('remembers what is to be provided, and when it last was', async (t) => {

@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
 import type { BlockReader } from '../node.ts'
-import { DAG_PB, type Block } from './block.ts'
+import { DAG_PB, RAW, type Block } from './block.ts'
 import { decodeNode, type FileNode } from './node.ts'
 
 /** Bytes of a file from the first to the last one, both included; negative: counted from its end. */
@@ -29,11 +29,16 @@ export async function resolvePath(blocks: BlockReader, root: CID, path: readonly
   for (const name of [undefined, ...path]) {
     const last = found.at(-1)
     if (name !== undefined && last !== undefined) next = childOf(last, name)
-    const bytes: Uint8Array | undefined = next === undefined ? undefined : await blocks.get(next, options)
+    const bytes: Uint8Array | undefined = next === undefined ? undefined : await load(blocks, next, options)
     if (next === undefined || bytes === undefined) return undefined
     found.push({ cid: next, bytes })
   }
   return found
+}
+
+/** What is read for its links is verified; a raw block has none, and goes out to who verifies it. */
+function load(blocks: BlockReader, cid: CID, { signal }: AbortOptions = {}): Promise<Uint8Array | undefined> {
+  return blocks.get(cid, { signal, verify: cid.code !== RAW })
 }
 
 function childOf(block: Block, name: string): CID | undefined {
@@ -66,7 +71,7 @@ export async function* exportDag(blocks: BlockReader, path: readonly Block[], op
   const pending: Wanted[] = wanted({ cid: root.cid, offset: 0 }, root).reverse()
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     if (!isNew(next.cid)) continue
-    const bytes = await blocks.get(next.cid, { signal: options.signal })
+    const bytes = await load(blocks, next.cid, options)
     if (bytes === undefined) throw new ContentUnavailableError(`block ${next.cid} is not here`)
     const block = { cid: next.cid, bytes }
     yield block
