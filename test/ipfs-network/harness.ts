@@ -18,8 +18,7 @@ export class Blocks implements BlockReader {
   readonly #blocks = new Map<string, Uint8Array>()
   reads = 0
 
-  add(bytes: Uint8Array): CID {
-    const cid = cidOf(RAW, sha256(bytes))
+  add(bytes: Uint8Array, cid: CID = cidOf(RAW, sha256(bytes))): CID {
     this.#blocks.set(cid.toString(), bytes)
     return cid
   }

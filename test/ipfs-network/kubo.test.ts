@@ -1,4 +1,5 @@
-import { decode } from '@ipld/dag-pb'
+import { decode, encode } from '@ipld/dag-pb'
+import type { MultihashDigest } from 'multiformats'
 import { CID } from 'multiformats/cid'
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
@@ -8,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { cidOf, DAG_PB, sha256 } from '../../src/ipfs/unixfs/block.ts'
 import { fill } from '../contract/bytes.ts'
 import { Nodes, SWARM_KEY, type TestNode } from './harness.ts'
 
@@ -84,6 +86,30 @@ describe('with Kubo, behind a swarm key', { skip: !hasKubo() && 'no Kubo: KUBO=p
       const cid = node.blocks.add(content)
       assert.ok((await ipfs('block', 'get', cid.toString())).equals(content))
     }
+  })
+
+  it('serves a block to it again', async () => {
+    const content = fill(1000, 7)
+    const cid = node.blocks.add(content)
+    for (let i = 0; i < 3; i++) {
+      assert.ok((await ipfs('block', 'get', cid.toString())).equals(content))
+      await ipfs('block', 'rm', cid.toString())
+    }
+  })
+
+  it('gives it blocks under CIDv0, and takes them from it', async () => {
+    const mine = encode({ Data: fill(100, 8), Links: [] })
+    const cid = node.blocks.add(mine, CID.createV0(cidOf(DAG_PB, sha256(mine)).multihash as MultihashDigest<0x12>))
+    assert.ok((await ipfs('block', 'get', cid.toString())).equals(mine))
+    const file = join(repository, 'content')
+    await writeFile(file, fill(1_000_000, 9))
+    const root = CID.parse((await ipfs('add', '-Q', '--cid-version=0', file)).toString().trim())
+    assert.equal(root.version, 0)
+    const source = node.network.source(root)
+    const { Links } = decode(await source.fetch(root))
+    assert.ok(Links.length > 1)
+    await Promise.all(Links.map(({ Hash }) => source.fetch(CID.decode(Hash.bytes))))
+    await source.close()
   })
 
   it('learns from it that it has not got a block', async () => {
