@@ -20,6 +20,14 @@ describe('private network', () => {
     await source.close()
   })
 
+  it('refuses a block that no gateway could pass on', async () => {
+    const a = await nodes.start()
+    const b = await nodes.start({ peers: [a.address] })
+    const [large, larger] = [a.blocks.add(block(2 * MIB, 1)), a.blocks.add(block(2 * MIB + 1, 2))]
+    assert.equal((await b.network.source(large).fetch(large)).length, 2 * MIB)
+    await assert.rejects(b.network.source(larger).fetch(larger), { name: 'ContentUnavailableError' })
+  })
+
   it('fetches from whoever connects, also when it was given nobody', async () => {
     const a = await nodes.start()
     const b = await nodes.start({ peers: [a.address] })
@@ -156,6 +164,7 @@ describe('private network', () => {
     await assert.rejects(nodes.start({ listen: [a.address.replace(/\/p2p\/.*/, '')] }))
     await assert.rejects(nodes.start({ listen: ['127.0.0.1:4001'] }), NetworkOptionError)
     await assert.rejects(nodes.start({ peers: ['localhost:1970'] }), NetworkOptionError)
+    await assert.rejects(nodes.start({ peers: ['/dnsaddr/peers.example'] }), NetworkOptionError)
   })
 })
 

@@ -133,6 +133,17 @@ describe('a rude peer', () => {
     assert.equal((await b.network.source(cid).fetch(cid)).buffer.byteLength, 1000)
   })
 
+  it('cannot give a block that no gateway could pass on', async () => {
+    const bytes = block(2 * 1024 * 1024 + 1, 1)
+    const cid = cidOf(RAW, sha256(bytes))
+    const giver: Libp2p = await ruden(async () => {
+      const stream = await first(giver.getConnections()).newStream(BITSWAP_PROTOCOL)
+      stream.send(Buffer.concat(encodeMessage({ blocks: [{ prefix: blockPrefix(cid), data: bytes }] })))
+    })
+    const b = await nodes.start({ peers: [String(giver.getMultiaddrs()[0])] })
+    await assert.rejects(b.network.source(cid).fetch(cid), { name: 'VerificationError' })
+  })
+
   it('cannot pass off other bytes as a block', async () => {
     const asked = cidOf(RAW, sha256(block(1000, 1)))
     const liar: Libp2p = await ruden(async () => {

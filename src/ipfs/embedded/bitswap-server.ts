@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockReader } from '../node.ts'
+import { MAX_BLOCK_SIZE } from '../unixfs/block.ts'
 import type { BitswapMessage, Presence, SentBlock, Want } from './bitswap-message.ts'
 import { blockPrefix } from './block-key.ts'
 
@@ -11,8 +12,6 @@ const MAX_WANTS = 1024
 const FULL_MESSAGE = 512 * 1024
 /** Answers in a message at most. */
 const MAX_ANSWERS = 256
-/** Blocks above this size are not sent: with their prefix they would not fit into a message. */
-const MAX_BLOCK_SIZE = 4 * 1024 * 1024 - 1024
 /** Peers served at the same time: as many messages are in memory. */
 const MAX_SERVED = 64
 

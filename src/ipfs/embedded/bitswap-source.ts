@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
-import { inlined, SHA2_256 } from '../unixfs/block.ts'
+import { inlined, MAX_BLOCK_SIZE, SHA2_256 } from '../unixfs/block.ts'
 import type { Bitswap } from './bitswap.ts'
 import { PeerSearch, type FindPeers } from './peer-search.ts'
 
@@ -71,7 +71,9 @@ export class BitswapSource implements BlockSource {
     const done = new AbortController()
     const stop = AbortSignal.any([done.signal, this.#closed, ...(signal === undefined ? [] : [signal])])
     try {
-      return await this.#hunt(cid, stop)
+      const block = await this.#hunt(cid, stop)
+      if (block.length > MAX_BLOCK_SIZE) throw new VerificationError(`block ${cid} is larger than ${MAX_BLOCK_SIZE} bytes`)
+      return block
     } finally {
       done.abort()
     }

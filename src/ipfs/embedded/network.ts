@@ -73,6 +73,9 @@ export class EmbeddedNetwork implements IpfsNetwork {
     for (const address of [...listen, ...announce]) parseMultiaddr(address)
     this.#parts = parts
     this.#given = parsePeers(peers)
+    if (mode === 'private' && this.#given.multiaddrs.some((address) => address.toString().startsWith('/dnsaddr/'))) {
+      throw new NetworkOptionError('a private network dials given addresses only: /dnsaddr leads to others')
+    }
   }
 
   /** Waits for nobody: what is out there is dialled in the background. */
