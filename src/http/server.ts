@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Logger } from '../telemetry/logger.ts'
 import { RequestListener, type RequestListenerParts } from './request-listener.ts'
 
 export interface HttpServerOptions extends RequestListenerParts {
@@ -28,9 +29,11 @@ const HIGH_WATER_MARK = 256 * 1024
 /** The HTTP face on a port. */
 export class HttpServer {
   readonly #server: Server
+  readonly #log: Logger
 
   constructor({ idleTimeout = IDLE_TIMEOUT, ...parts }: HttpServerOptions) {
     const listener = new RequestListener(parts)
+    this.#log = parts.log
     this.#server = createServer({
       keepAlive: true,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
@@ -73,6 +76,8 @@ export class HttpServer {
       this.#server.once('error', reject)
       this.#server.listen(options, () => {
         this.#server.off('error', reject)
+        // A connection that can't be taken, for want of memory, is no reason to end.
+        this.#server.on('error', (err) => this.#log.error({ err }, 'a connection could not be taken'))
         resolve()
       })
     })
