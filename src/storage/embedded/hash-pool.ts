@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto'
+import { open } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { DigestAlgorithm } from '../../oci/digest.ts'
 import { StorageFailedError } from '../errors.ts'
+import { storing } from './blob-files.ts'
 import type { HashOutcome, HashRequest, HashTask } from './hash-worker.ts'
 
 export interface Hashes {
@@ -16,6 +19,8 @@ export interface Hashes {
 const MAX_THREADS = 8
 /** Files followed at most. Beyond that the one begun first is dropped, and hashed from its beginning when its digest is asked for. */
 const MAX_FOLLOWED = 64
+/** Bytes up to which a file is not worth following: hashing it takes less time than a thread does to hear of it, let alone to start. */
+export const SMALL_FILE: number = 64 * 1024
 
 interface Followed {
   readonly task: HashTask
@@ -60,7 +65,7 @@ export class HashPool {
     else this.forget(path)
   }
 
-  /** Tells that the file has `size` bytes now. Begins to follow it where they are its first ones, and hashes what `first` says. */
+  /** Tells that the file has `size` bytes now. Begins to follow it where `first` says what to hash of it. */
   follow(path: string, size: number, holder: string, first?: Pick<HashTask, 'chunks'>): void {
     let followed = this.#followed.get(path)
     if (followed === undefined) {
@@ -77,6 +82,7 @@ export class HashPool {
   /** The digest of the first `size` bytes, which are all, and the hashes of the chunks if they are to be had along. */
   async digest(path: string, size: number, algorithm: DigestAlgorithm, signal?: AbortSignal): Promise<Hashes> {
     const followed = this.#followed.get(path)
+    if (followed === undefined && size <= SMALL_FILE) return hashSmall(path, size, algorithm)
     if (followed === undefined) return this.#once({ key: '', path, algorithm, chunks: algorithm === 'sha256' }, size, signal)
     if (followed.task.algorithm === algorithm) return this.#finish(followed, size, signal)
     const { hex } = await this.#once({ key: '', path, algorithm, chunks: false }, size, signal)
@@ -166,4 +172,14 @@ export class HashPool {
     for (const [path, followed] of this.#followed) if (followed.thread === thread) this.#followed.delete(path)
     for (const [id, pending] of this.#pending) if (pending.thread === thread) this.#settle(id)?.reject(reason)
   }
+}
+
+async function hashSmall(path: string, size: number, algorithm: DigestAlgorithm): Promise<Hashes> {
+  const bytes = Buffer.allocUnsafe(size)
+  await storing(path, async () => {
+    await using handle = await open(path)
+    const { bytesRead } = await handle.read(bytes, 0, size, 0)
+    if (bytesRead < size) throw new Error(`it ends at ${bytesRead}, before ${size}`)
+  })
+  return { hex: hash(algorithm, bytes), chunks: hash('sha256', bytes, 'buffer') }
 }

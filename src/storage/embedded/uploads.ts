@@ -4,7 +4,7 @@ import { DigestMismatchError, OffsetMismatchError, StorageFailedError, UploadUnk
 import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
 import { storing, type BlobFiles } from './blob-files.ts'
 import type { Database, Statement } from './database.ts'
-import type { HashPool } from './hash-pool.ts'
+import { SMALL_FILE, type HashPool } from './hash-pool.ts'
 import { Lease, isHeld } from './lease.ts'
 import { UploadWriter } from './upload-writer.ts'
 
@@ -184,7 +184,7 @@ export class EmbeddedUploads implements UploadStore {
       throw error
     }
     this.#hashes.resume(path, row.size, lease.previous, lease.holder)
-    let first = row.size === 0 ? { chunks: options.chunkHashes ?? true } : undefined
+    let first = row.size <= SMALL_FILE ? { chunks: options.chunkHashes ?? true } : undefined
     return new UploadWriter({
       files: this.#files,
       file: row.file,
@@ -192,8 +192,10 @@ export class EmbeddedUploads implements UploadStore {
       size: row.size,
       before: () => lease.assertHeld(),
       written: (size) => {
-        this.#hashes.follow(path, size, lease.holder, first)
-        first = undefined
+        if (size > SMALL_FILE) {
+          this.#hashes.follow(path, size, lease.holder, first)
+          first = undefined
+        }
         options.onProgress?.(size)
       },
       synced: (size) => this.#database.write([
