@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
-import { createDigester, formatDigest } from '../../oci/digest.ts'
+import { createDigester, digestOf, formatDigest, sameDigest } from '../../oci/digest.ts'
 import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../../storage/errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
@@ -38,6 +38,8 @@ export class SessionFile implements FileFetch {
   #rows: SliceRows | undefined = new SliceRows()
   /** The file's size, once its root is known. */
   #size: number | undefined
+  /** The digest was found right before the bytes were stored. */
+  #proven = false
   #failed = false
 
   constructor(wanted: WantedFile, parts: SessionFileParts) {
@@ -91,7 +93,7 @@ export class SessionFile implements FileFetch {
       return { upload: undefined }
     }
     await store.uploads.create(this.#upload, label, { signal })
-    const onProgress = (size: number): void => this.#progress.reach(size - WITHHELD)
+    const onProgress = (size: number): void => this.#progress.reach(this.#proven ? size : size - WITHHELD)
     const size = await store.uploads.append(this.#upload, 0, this.#data(), { signal, onProgress, chunkHashes: false })
     try {
       await store.uploads.verify(this.#upload, digest, { signal })
@@ -121,15 +123,18 @@ export class SessionFile implements FileFetch {
 
   async *#data(): AsyncGenerator<Uint8Array, void, undefined> {
     const { fetch, window, signal } = this.#parts
-    const { cid, size } = this.#wanted
+    const { cid, digest, size } = this.#wanted
     const bound = typeof size === 'number' ? { size } : { size: this.#size, maxSize: size.atMost }
     let offset = 0
     for await (const block of walkFile(cid, fetch, { ...bound, window, signal })) {
       this.#size ??= block.size
       if (block.cid.multihash.code !== IDENTITY) this.#rows?.add(rowOf(block, offset))
       const { data, bytes } = block
+      const content = bytes.subarray(data.offset, data.offset + data.length)
+      // A manifest or config is one block, for which a client need not wait until it is durable.
+      if (offset === 0 && data.length === this.#size) this.#proven = sameDigest(digestOf(content, digest.algorithm), digest)
       offset += data.length
-      if (data.length > 0) yield bytes.subarray(data.offset, data.offset + data.length)
+      if (data.length > 0) yield content
       // The links of a node are views of its bytes; a raw leaf has none.
       if (block.cid.code === RAW && block.cid.multihash.code !== IDENTITY) giveBack(bytes)
     }
