@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
-import { inlined, MAX_BLOCK_SIZE, SHA2_256 } from '../unixfs/block.ts'
+import { MAX_BLOCK_SIZE } from '../unixfs/block.ts'
 import type { Bitswap } from './bitswap.ts'
 import { PeerSearch, type FindPeers } from './peer-search.ts'
 
@@ -65,9 +65,6 @@ export class BitswapSource implements BlockSource {
   }
 
   async fetch(cid: CID, { signal }: AbortOptions = {}): Promise<Uint8Array> {
-    const inline = inlined(cid)
-    if (inline !== undefined) return inline
-    if (cid.multihash.code !== SHA2_256) throw new VerificationError(`${cid}: blocks under other hash functions than sha2-256 can't be verified`)
     const done = new AbortController()
     const stop = AbortSignal.any([done.signal, this.#closed, ...(signal === undefined ? [] : [signal])])
     try {

@@ -3,7 +3,6 @@ import type { AbortOptions } from '../../storage/object-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
-import { inlined } from '../unixfs/block.ts'
 
 export interface AskOptions extends AbortOptions {
   /** Called whenever bytes arrive: who is slow does not stall. */
@@ -87,8 +86,6 @@ export class CombinedSource implements BlockSource {
   }
 
   async fetch(cid: CID, { signal }: AbortOptions = {}): Promise<Uint8Array> {
-    const inline = inlined(cid)
-    if (inline !== undefined) return inline
     signal?.throwIfAborted()
     const stop = new AbortController()
     const abort = (): void => stop.abort(signal?.reason)
