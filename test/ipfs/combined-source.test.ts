@@ -142,6 +142,16 @@ describe('combined source', () => {
     assert.equal(spare.asked, 0)
   })
 
+  it('asks the next as well when one drips on and on', async (t) => {
+    const dripping = await peer(t, (response, bytes) => {
+      response.writeHead(200, { 'content-length': bytes.length })
+      const timer = setInterval(() => response.write('x'), 20)
+      response.once('close', () => clearInterval(timer))
+    })
+    const source = combine(t, [dripping, await peer(t, honest)], { hedge: 50, slow: 200 })
+    assert.equal(Buffer.compare(await source.fetch(first), BYTES[0] ?? fill(0)), 0)
+  })
+
   it('refuses what is too large, cut short or redirected', async (t) => {
     const large = await peer(t, (response) => void response.end(Buffer.alloc(3 * 1024 * 1024)))
     await assert.rejects(combine(t, [large]).fetch(first), VerificationError)

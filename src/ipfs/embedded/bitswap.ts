@@ -44,7 +44,7 @@ export class Bitswap implements Startable {
   #topology: string | undefined
 
   constructor(components: BitswapComponents, blocks: BlockReader, log: Logger) {
-    const send = (peer: string, message: Partial<BitswapMessage>): Promise<void> => this.#link(peer).send(encodeMessage(message))
+    const send = async (peer: string, message: Partial<BitswapMessage>): Promise<void> => this.#link(peer).send(encodeMessage(message))
     this.#components = components
     this.#client = new BitswapClient(send)
     this.#server = new BitswapServer(blocks, send, log)

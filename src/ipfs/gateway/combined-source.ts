@@ -31,6 +31,8 @@ export interface CombinedSourceOptions {
   readonly timeout?: number | undefined
   /** Milliseconds in which a peer gives nothing after which the next is asked as well. @default 2000 */
   readonly hedge?: number | undefined
+  /** Milliseconds for one block after which the next is asked as well, however steadily it drips. @default 30000 */
+  readonly slow?: number | undefined
   readonly log: Logger
 }
 
@@ -59,6 +61,7 @@ interface Contender {
 
 const TIMEOUT = 30_000
 const HEDGE = 2000
+const SLOW = 30_000
 /** Failures in a row after which a peer is not asked again. */
 const MAX_FAILURES = 3
 /** Misses in a row after which a peer is asked after everyone else. */
@@ -72,16 +75,18 @@ export class CombinedSource implements BlockSource {
   readonly #general: BlockSource | undefined
   readonly #timeout: number
   readonly #hedge: number
+  readonly #slow: number
   readonly #log: Logger
   #gaveAt = -Infinity
   /** Blocks that `general` is looking for: it knows itself when to give up. */
   #underWay = 0
 
-  constructor({ peers, general, timeout = TIMEOUT, hedge = HEDGE, log }: CombinedSourceOptions) {
+  constructor({ peers, general, timeout = TIMEOUT, hedge = HEDGE, slow = SLOW, log }: CombinedSourceOptions) {
     this.#peers = peers.map((peer) => ({ peer, underWay: 0, misses: 0, failures: 0, failedAt: 0, gaveAt: -Infinity, dropped: false }))
     this.#general = general
     this.#timeout = timeout
     this.#hedge = hedge
+    this.#slow = slow
     this.#log = log
   }
 
@@ -124,7 +129,9 @@ export class CombinedSource implements BlockSource {
     }
     const begin = (contender: Contender): void => {
       underWay++
-      const unwatch = afterSilence(this.#hedge, () => contender.gaveAt(), () => {
+      const begun = performance.now()
+      const gaveAt = (): number => (performance.now() - begun < this.#slow ? contender.gaveAt() : -Infinity)
+      const unwatch = afterSilence(this.#hedge, gaveAt, () => {
         contender.stalled()
         next()
       })
