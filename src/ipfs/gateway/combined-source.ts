@@ -3,24 +3,9 @@ import type { AbortOptions } from '../../storage/object-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
-
-export interface AskOptions extends AbortOptions {
-  /** Called whenever bytes arrive: who is slow does not stall. */
-  readonly onBytes?: (() => void) | undefined
-}
-
-/** Somebody who can be asked for one block and answers. */
-export interface BlockPeer {
-  /** For the log. */
-  readonly name: string
-  /**
-   * A verified block; undefined when the peer says that it hasn't it.
-   *
-   * @throws VerificationError when what it sent is not the block; any other error when it could not be asked
-   */
-  ask(cid: CID, options?: AskOptions): Promise<Uint8Array | undefined>
-  close(): Promise<void>
-}
+import { afterSilence } from './after-silence.ts'
+import type { BlockPeer } from './block-peer.ts'
+import { race, type Contender } from './race.ts'
 
 export interface CombinedSourceOptions {
   /** Those that answer at once; closed with the source. */
@@ -49,16 +34,6 @@ interface PeerState {
   dropped: boolean
 }
 
-interface Contender {
-  ask(signal: AbortSignal): Promise<Uint8Array | undefined>
-  /** May be asked again for the same block. */
-  retry(): boolean
-  /** When it last gave bytes, of whichever block. */
-  gaveAt(): number
-  /** It gives nothing; others are asked as well. */
-  stalled(): void
-}
-
 const TIMEOUT = 30_000
 const HEDGE = 2000
 const SLOW = 30_000
@@ -66,8 +41,6 @@ const SLOW = 30_000
 const MAX_FAILURES = 3
 /** Misses in a row after which a peer is asked after everyone else. */
 const MANY_MISSES = 2
-/** Before a peer that failed is asked again for the same block, in milliseconds. */
-const PAUSE = 200
 
 /** The peers spread the load; one that lies is dropped for good, one that fails again and again as well. */
 export class CombinedSource implements BlockSource {
@@ -99,7 +72,7 @@ export class CombinedSource implements BlockSource {
       stop.abort(new ContentUnavailableError(`nobody gave block ${cid} within ${this.#timeout} ms`))
     })
     try {
-      const bytes = await this.#race(cid, stop.signal)
+      const bytes = await race(cid, this.#contenders(cid), { hedge: this.#hedge, slow: this.#slow, stop: stop.signal })
       this.#gaveAt = performance.now()
       return bytes
     } finally {
@@ -111,68 +84,6 @@ export class CombinedSource implements BlockSource {
 
   async close(): Promise<void> {
     await Promise.all([...this.#peers.map(({ peer }) => peer.close()), this.#general?.close()])
-  }
-
-  /** One after the other; the next at once when one hasn't it or fails, after `hedge` when it stalls. */
-  #race(cid: CID, stop: AbortSignal): Promise<Uint8Array> {
-    const waiting = this.#contenders(cid)
-    /** What to call off when all is settled: what is pending, the pauses and the watches. */
-    const pending = new Set<() => void>()
-    let underWay = 0
-    let reason: unknown
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
-
-    const next = (): void => {
-      const contender = waiting.shift()
-      if (contender !== undefined) begin(contender)
-      else if (underWay === 0) reject(unavailable(cid, reason))
-    }
-    const begin = (contender: Contender): void => {
-      underWay++
-      const begun = performance.now()
-      const gaveAt = (): number => (performance.now() - begun < this.#slow ? contender.gaveAt() : -Infinity)
-      const unwatch = afterSilence(this.#hedge, gaveAt, () => {
-        contender.stalled()
-        next()
-      })
-      pending.add(unwatch)
-      const end = (): void => {
-        underWay--
-        unwatch()
-        pending.delete(unwatch)
-      }
-      contender.ask(stop).then(
-        (bytes) => {
-          end()
-          if (stop.aborted) return
-          if (bytes === undefined) next()
-          else resolve(bytes)
-        },
-        (error: unknown) => {
-          end()
-          if (stop.aborted) return
-          // A lie is what the user should hear of, whatever else went wrong.
-          if (!(reason instanceof VerificationError)) reason = error
-          if (contender.retry()) pause(contender)
-          next()
-        },
-      )
-    }
-    const pause = (contender: Contender): void => {
-      underWay++
-      const timer = setTimeout(() => {
-        underWay--
-        begin(contender)
-      }, PAUSE)
-      pending.add(() => clearTimeout(timer))
-    }
-    const onStop = (): void => reject(reason instanceof VerificationError ? reason : stop.reason)
-    stop.addEventListener('abort', onStop, { once: true })
-    next()
-    return promise.finally(() => {
-      stop.removeEventListener('abort', onStop)
-      for (const callOff of pending) callOff()
-    })
   }
 
   #contenders(cid: CID): Contender[] {
@@ -230,21 +141,4 @@ export class CombinedSource implements BlockSource {
     state.dropped ||= err instanceof VerificationError || state.failures >= MAX_FAILURES
     this.#log.warn({ err, peer: state.peer.name, dropped: state.dropped }, 'a peer did not give a block')
   }
-}
-
-function unavailable(cid: CID, cause: unknown): Error {
-  if (cause instanceof VerificationError) return cause
-  const because = cause instanceof Error ? `: ${cause.message}` : ''
-  return new ContentUnavailableError(`nobody gave block ${cid}${because}`, cause === undefined ? undefined : { cause })
-}
-
-/** Runs `action` once, when `ms` have passed since now and since the time that `last` tells. Returns what calls it off. */
-function afterSilence(ms: number, last: () => number, action: () => void): () => void {
-  let timer = setTimeout(check, ms)
-  function check(): void {
-    const left = last() + ms - performance.now()
-    if (left <= 0) action()
-    else timer = setTimeout(check, left)
-  }
-  return () => clearTimeout(timer)
 }

@@ -4,7 +4,7 @@ import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../errors.ts'
 import { giveBack } from '../give-back.ts'
 import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
-import type { AskOptions, BlockPeer } from './combined-source.ts'
+import type { AskOptions, BlockPeer } from './block-peer.ts'
 
 export interface GatewayPeerOptions {
   /** Milliseconds without a byte after which a request has failed. @default 10000 */
