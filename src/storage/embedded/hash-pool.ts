@@ -22,9 +22,14 @@ const MAX_FOLLOWED = 64
 /** Bytes up to which a file is not worth following: hashing it takes less time than a thread does to hear of it, let alone to start. */
 export const SMALL_FILE: number = 64 * 1024
 
-interface Followed {
+interface Running {
   readonly task: HashTask
   readonly thread: HashThread
+}
+
+interface Followed {
+  /** One that does all, or one for the whole and one for the chunks. */
+  readonly tasks: readonly Running[]
   size: number
   /** Lease under which the bytes were written. */
   holder: string
@@ -70,13 +75,13 @@ export class HashPool {
     let followed = this.#followed.get(path)
     if (followed === undefined) {
       if (first === undefined) return
-      followed = this.#begin({ key: path, path, algorithm: 'sha256', chunks: first.chunks }, holder)
+      followed = { tasks: this.#divided({ key: path, path, algorithm: 'sha256', chunks: first.chunks }).map((task) => this.#begin(task)), size, holder }
       this.#followed.set(path, followed)
       const [oldest] = this.#followed.keys()
       if (this.#followed.size > MAX_FOLLOWED && oldest !== undefined) this.forget(oldest)
     }
     followed.size = size
-    this.#post(followed.thread, { type: 'follow', task: followed.task, size })
+    for (const { thread, task } of followed.tasks) this.#post(thread, { type: 'follow', task, size })
   }
 
   /** The digest of the first `size` bytes, which are all, and the hashes of the chunks if they are to be had along. */
@@ -84,9 +89,16 @@ export class HashPool {
     const followed = this.#followed.get(path)
     if (followed === undefined && size <= SMALL_FILE) return hashSmall(path, size, algorithm)
     if (followed === undefined) return this.#once({ key: '', path, algorithm, chunks: algorithm === 'sha256' }, size, signal)
-    if (followed.task.algorithm === algorithm) return this.#finish(followed, size, signal)
-    const { hex } = await this.#once({ key: '', path, algorithm, chunks: false }, size, signal)
-    return { hex, chunks: (await this.#finish(followed, size, signal)).chunks }
+    const useful = followed.tasks.filter(({ task }) => task.algorithm === algorithm || task.chunks)
+    const known = useful.some(({ task }) => task.algorithm === algorithm)
+    const results = await Promise.all([
+      ...useful.map((running) => this.#finish(running, size, signal)),
+      ...(known ? [] : [this.#once({ key: '', path, algorithm, chunks: false }, size, signal)]),
+    ])
+    return {
+      hex: results.findLast(({ hex }) => hex !== undefined)?.hex,
+      chunks: results.find(({ chunks }) => chunks !== undefined)?.chunks,
+    }
   }
 
   /** The hashes of the chunks alone. */
@@ -99,7 +111,7 @@ export class HashPool {
     const followed = this.#followed.get(path)
     if (followed === undefined) return
     this.#followed.delete(path)
-    this.#end(followed)
+    for (const running of followed.tasks) this.#end(running)
   }
 
   async close(): Promise<void> {
@@ -108,7 +120,7 @@ export class HashPool {
   }
 
   async #once(task: HashTask, size: number, signal: AbortSignal | undefined): Promise<Hashes> {
-    const started = this.#begin({ ...task, key: `once ${this.#next++}` }, '')
+    const started = this.#begin({ ...task, key: `once ${this.#next++}` })
     try {
       return await this.#finish(started, size, signal)
     } finally {
@@ -116,19 +128,26 @@ export class HashPool {
     }
   }
 
-  #begin(task: HashTask, holder: string): Followed {
+  /** While two threads have nothing to do, a stream gets both: for one of them its socket is too fast. */
+  #divided(task: HashTask): HashTask[] {
+    const busy = this.#threads.filter(({ files }) => files > 0).length
+    if (!task.chunks || this.#size - busy < 2) return [task]
+    return [{ ...task, chunks: false }, { ...task, algorithm: undefined }]
+  }
+
+  #begin(task: HashTask): Running {
     let thread = this.#threads.reduce<HashThread | undefined>((least, next) => (least === undefined || next.files < least.files ? next : least), undefined)
     if (thread === undefined || (thread.files > 0 && this.#threads.length < this.#size)) thread = this.#start()
     thread.files++
-    return { task, thread, size: 0, holder }
+    return { task, thread }
   }
 
-  #end({ task, thread }: Followed): void {
+  #end({ task, thread }: Running): void {
     thread.files--
     this.#post(thread, { type: 'forget', key: task.key })
   }
 
-  #finish({ task, thread }: Followed, size: number, signal: AbortSignal | undefined): Promise<Hashes> {
+  #finish({ task, thread }: Running, size: number, signal: AbortSignal | undefined): Promise<Hashes> {
     if (this.#closed) return Promise.reject(new StorageFailedError('the store is closed'))
     const id = this.#next++
     const { promise, resolve, reject } = Promise.withResolvers<Hashes>()
@@ -169,7 +188,7 @@ export class HashPool {
   #lose(thread: HashThread, reason: Error): void {
     const index = this.#threads.indexOf(thread)
     if (index >= 0) this.#threads.splice(index, 1)
-    for (const [path, followed] of this.#followed) if (followed.thread === thread) this.#followed.delete(path)
+    for (const [path, { tasks }] of this.#followed) if (tasks.some((task) => task.thread === thread)) this.forget(path)
     for (const [id, pending] of this.#pending) if (pending.thread === thread) this.#settle(id)?.reject(reason)
   }
 }
