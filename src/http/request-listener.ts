@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { RegistryError } from '../oci/errors.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -24,18 +25,51 @@ export interface RequestListenerParts {
   readonly fallback?: ((request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>) | undefined
 }
 
+/** Requests of one connection that may wait for those before them; hardly any client sends more than one. */
+const MAX_PIPELINED = 64
+
+/** The requests of one connection. */
+interface Line {
+  waiting: number
+  /** Ends with the last of them. */
+  last: Promise<void>
+}
+
 /** What wraps every request: its id, its log line, the signal of its client, the mapping of errors, the one answer. */
 export class RequestListener {
   readonly #parts: RequestListenerParts
   readonly #prefix = randomBytes(4).toString('hex')
+  readonly #lines = new WeakMap<Socket, Line>()
   #count = 0
 
   constructor(parts: RequestListenerParts) {
     this.#parts = parts
   }
 
-  /** Never rejects. @param awaited the client waits for `100 Continue` */
-  async handle(request: IncomingMessage, response: ServerResponse, awaited: boolean): Promise<void> {
+  /**
+   * Never rejects. Requests that come before the answers to those before them wait for their turn: begun at once, a
+   * thousand in 60 KB would have their answers in memory together.
+   *
+   * @param awaited the client waits for `100 Continue`
+   */
+  handle(request: IncomingMessage, response: ServerResponse, awaited: boolean): Promise<void> {
+    const { socket } = request
+    // Node lends the socket to one response after the other.
+    const line = response.socket === null ? this.#lines.get(socket) : undefined
+    if (line === undefined) {
+      const handled = this.#handle(request, response, awaited)
+      this.#lines.set(socket, { waiting: 0, last: handled })
+      return handled
+    }
+    if (++line.waiting > MAX_PIPELINED) socket.destroy()
+    line.last = line.last.then(() => {
+      line.waiting--
+      return socket.destroyed ? undefined : this.#handle(request, response, awaited)
+    })
+    return line.last
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse, awaited: boolean): Promise<void> {
     const id = `${this.#prefix}-${(this.#count++).toString(36)}`
     const began = performance.now()
     let failure: unknown

@@ -16,6 +16,26 @@ describe('the server', () => {
     assert.equal((await fetch(`${base}/v2/`)).status, 200)
   })
 
+  it('begins one request of a connection after the other, and takes no more than a few ahead', async (t) => {
+    let underWay = 0
+    let most = 0
+    let answered = 0
+    const { port } = await startFace(t, () => ({
+      gateway: async () => {
+        most = Math.max(most, ++underWay)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+        underWay--
+        return { status: 200, body: String(answered++) }
+      },
+    }))
+    const request = 'GET /ipfs/x HTTP/1.1\r\nHost: x\r\n\r\n'
+    const answers = await talk(port, request.repeat(20), request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+    assert.deepEqual(answers.match(/(?<=\r\n\r\n)\d+/g), Array.from({ length: 21 }, (_, index) => String(index)))
+    assert.ok(most <= 2, `${most} at once`)
+    await talk(port, request.repeat(1_000))
+    assert.ok(answered < 100, `${answered} answers`)
+  })
+
   it('lets the fallback take a request over', async (t) => {
     const { base } = await startFace(t, () => ({
       fallback: (request, response) => {
