@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Answer } from './answer.ts'
+import { ClientGoneError } from './client-gone.ts'
 import { handlerOf } from './dispatch.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
 import type { Gateway } from './gateway.ts'
@@ -134,12 +135,7 @@ function isClientError(failure: unknown): boolean {
 function signalOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
   response.once('close', () => {
-    if (!response.writableFinished) controller.abort(new ClientGoneError('the client went away'))
+    if (!response.writableFinished) controller.abort(new ClientGoneError())
   })
   return controller.signal
-}
-
-/** Clients may leave when they have what they wanted: Docker does after a layer's last byte. Nothing has failed. */
-class ClientGoneError extends Error {
-  override readonly name = 'ClientGoneError'
 }

@@ -1,6 +1,7 @@
 import { Agent, request as send, type IncomingMessage, type ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RegistryError } from '../oci/errors.ts'
+import { ClientGoneError } from './client-gone.ts'
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1). */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'])
@@ -19,7 +20,15 @@ export class Upstream {
     const answer = await this.#ask(request, response)
     const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.has(name)))
     response.writeHead(answer.statusCode ?? 502, headers)
-    await pipeline(answer, response)
+    let left = false
+    response.once('close', () => {
+      left = answer.errored === null
+    })
+    try {
+      await pipeline(answer, response)
+    } catch (cause) {
+      throw left ? new ClientGoneError() : cause
+    }
   }
 
   close(): void {

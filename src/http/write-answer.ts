@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Answer, BodyStream } from './answer.ts'
+import { ClientGoneError } from './client-gone.ts'
 
 /** Bodies up to this size are worth a copy. */
 const JOINED_BYTES = 16 * 1024
@@ -52,12 +53,12 @@ async function writeStream(response: ServerResponse, body: BodyStream): Promise<
 /** Resolves once the chunk has left and its memory may be used again. */
 function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (response.destroyed) return reject(new Error('the client went away'))
-    const onClose = (): void => reject(new Error('the client went away'))
+    if (response.destroyed) return reject(new ClientGoneError())
+    const onClose = (): void => reject(new ClientGoneError())
     response.once('close', onClose)
-    response.write(chunk, (error) => {
+    response.write(chunk, (cause) => {
       response.off('close', onClose)
-      if (error) reject(error)
+      if (cause) reject(new ClientGoneError({ cause }))
       else resolve()
     })
   })
