@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, writeFile, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -47,6 +47,10 @@ describe('embedded DAG index', () => {
     await assert.rejects(index.blocks.get(root), StorageFailedError)
     // Whoever verifies it himself finds out.
     assert.equal((await index.blocks.get(root, { verify: false }))?.length, CHUNK_SIZE)
+    for (const entry of await readdir(join(directory, 'blobs'), { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) await truncate(join(entry.parentPath, entry.name), 1000)
+    }
+    await assert.rejects(index.blocks.get(root, { verify: false }), StorageFailedError)
   })
 
   it('remembers what is to be provided, and when it last was', async (t) => {

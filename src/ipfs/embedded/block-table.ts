@@ -59,7 +59,7 @@ export class BlockTable implements BlockReader {
       const bytes = await this.#read(row, options)
       if (bytes === undefined) continue
       // A disk that lies must not make liars of us: half a millisecond a MiB.
-      if (!verify || Buffer.compare(sha256(bytes), cid.multihash.digest) === 0) return bytes
+      if (bytes !== 'damaged' && (!verify || sha256(bytes).equals(cid.multihash.digest))) return bytes
       damaged = row.path ?? 'the block index'
     }
     if (damaged !== undefined) throw new StorageFailedError(`block ${cid} in ${damaged} is damaged`)
@@ -114,7 +114,7 @@ export class BlockTable implements BlockReader {
     }
   }
 
-  async #read({ path, offset, length, head, tail }: Row, options: AbortOptions): Promise<Uint8Array | undefined> {
+  async #read({ path, offset, length, head, tail }: Row, options: AbortOptions): Promise<Uint8Array | 'damaged' | undefined> {
     const before = head ?? NOTHING
     const after = tail ?? NOTHING
     if (path === null) return before
@@ -131,6 +131,8 @@ export class BlockTable implements BlockReader {
       if (error instanceof ObjectUnknownError) return undefined
       throw error
     }
+    // What was not read is memory that was used before: never for others' eyes.
+    if (at !== before.length + length) return 'damaged'
     block.set(after, at)
     return block
   }
