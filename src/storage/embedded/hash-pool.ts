@@ -21,6 +21,8 @@ const MAX_THREADS = 8
 const MAX_FOLLOWED = 64
 /** Bytes up to which a file is not worth following: hashing it takes less time than a thread does to hear of it, let alone to start. */
 export const SMALL_FILE: number = 64 * 1024
+/** Bytes after which a thread hears that there is more: waking it costs as much as hashing 10 KiB. */
+const TELL_EVERY = 4 * 1024 * 1024
 
 interface Running {
   readonly task: HashTask
@@ -31,6 +33,8 @@ interface Followed {
   /** One that does all, or one for the whole and one for the chunks. */
   readonly tasks: readonly Running[]
   size: number
+  /** What the threads have been told of. */
+  told: number
   /** Lease under which the bytes were written. */
   holder: string
 }
@@ -75,12 +79,14 @@ export class HashPool {
     let followed = this.#followed.get(path)
     if (followed === undefined) {
       if (first === undefined) return
-      followed = { tasks: this.#divided({ key: path, path, algorithm: 'sha256', chunks: first.chunks }).map((task) => this.#begin(task)), size, holder }
+      followed = { tasks: this.#divided({ key: path, path, algorithm: 'sha256', chunks: first.chunks }).map((task) => this.#begin(task)), size, told: 0, holder }
       this.#followed.set(path, followed)
       const [oldest] = this.#followed.keys()
       if (this.#followed.size > MAX_FOLLOWED && oldest !== undefined) this.forget(oldest)
     }
     followed.size = size
+    if (size - followed.told < TELL_EVERY) return
+    followed.told = size
     for (const { thread, task } of followed.tasks) this.#post(thread, { type: 'follow', task, size })
   }
 
