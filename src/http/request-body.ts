@@ -23,10 +23,10 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 
   /** @throws Error when the connection ends before the body does */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, void, void> {
     if (this.#awaited) this.#response.writeContinue()
     this.#awaited = false
-    yield* bodyChunks(this.#request)
+    return bodyChunks(this.#request)
   }
 
   /**

@@ -1,33 +1,45 @@
 /**
  * What `source` yields, until the signal aborts: then its reason is thrown at once, even while `source` has not answered.
- * A race of promises would keep one reaction for every chunk of a long upload; this keeps none.
+ * A race of promises would keep one reaction for every chunk of a long upload; this keeps none. Nor is it a generator,
+ * which would cost more than anything else that is done with a small chunk.
  */
-export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void, void> {
-  if (signal === undefined) {
-    yield* source
-    return
-  }
-  const iterator = source[Symbol.asyncIterator]()
-  let interrupt: (reason: unknown) => void = () => {}
-  const onAbort = (): void => interrupt(signal.reason)
-  signal.addEventListener('abort', onAbort)
-  let ended = false
-  try {
-    for (;;) {
-      signal.throwIfAborted()
-      const result = await new Promise<IteratorResult<T>>((resolve, reject) => {
-        interrupt = reject
-        iterator.next().then(resolve, reject)
-      })
-      if (result.done === true) {
-        ended = true
-        return
-      }
-      yield result.value
-    }
-  } finally {
+export function abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
+  if (signal === undefined) return source
+  return { [Symbol.asyncIterator]: () => iterate(source[Symbol.asyncIterator](), signal) }
+}
+
+function iterate<T>(iterator: AsyncIterator<T>, signal: AbortSignal): AsyncIterator<T> {
+  let interrupt: ((reason: unknown) => void) | undefined
+  const onAbort = (): void => interrupt?.(signal.reason)
+  const leave = (): void => {
+    interrupt = undefined
     signal.removeEventListener('abort', onAbort)
+  }
+  const stop = (): void => {
+    leave()
     // Not awaited: a generator that is stuck in its own await answers only when that ends.
-    if (!ended) iterator.return?.().then(undefined, () => {})
+    iterator.return?.().then(undefined, () => {})
+  }
+  signal.addEventListener('abort', onAbort)
+  return {
+    next: () => new Promise((resolve, reject) => {
+      interrupt = (reason) => {
+        stop()
+        reject(reason)
+      }
+      if (signal.aborted) return interrupt(signal.reason)
+      iterator.next().then((result) => {
+        interrupt = undefined
+        if (result.done === true) leave()
+        resolve(result)
+      }, (error: unknown) => {
+        leave()
+        reject(error)
+      })
+    }),
+    async return() {
+      stop()
+      return { done: true, value: undefined }
+    },
   }
 }

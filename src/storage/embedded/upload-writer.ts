@@ -50,8 +50,16 @@ export class UploadWriter {
     this.#timer = setTimeout(() => this.#idle(), GATHERING)
   }
 
-  /** Takes a copy of the chunk. */
-  async add(chunk: Uint8Array): Promise<void> {
+  /** Takes a copy of the chunk: at once, where there is room, else the promise tells when. */
+  add(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#gathered + chunk.byteLength >= BATCH_SIZE) return this.#addInParts(chunk)
+    this.#batch.set(chunk, this.#gathered)
+    this.#gathered += chunk.byteLength
+    this.#timer.refresh()
+    return undefined
+  }
+
+  async #addInParts(chunk: Uint8Array): Promise<void> {
     for (let taken = 0; taken < chunk.byteLength; ) {
       const part = chunk.subarray(taken, taken + BATCH_SIZE - this.#gathered)
       this.#batch.set(part, this.#gathered)

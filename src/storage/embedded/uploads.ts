@@ -208,7 +208,10 @@ export class EmbeddedUploads implements UploadStore {
   /** What has come is kept whatever goes wrong, so a failure of the source waits until it is durable. */
   async #drain(source: AsyncIterable<Uint8Array>, writer: UploadWriter, signal: AbortSignal | undefined): Promise<void> {
     try {
-      for await (const chunk of abortable(source, signal)) await writer.add(chunk)
+      for await (const chunk of abortable(source, signal)) {
+        const full = writer.add(chunk)
+        if (full !== undefined) await full
+      }
     } catch (error) {
       await writer.end().catch(() => {})
       throw error
