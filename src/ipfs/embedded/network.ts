@@ -1,8 +1,7 @@
-import { delegatedHTTPRouter } from '@helia/delegated-routing-client'
-import { withLibp2pLight, type HeliaWithLibp2p } from '@helia/libp2p'
-import type { PeerId } from '@libp2p/interface'
+import type { HeliaWithLibp2p } from '@helia/libp2p'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromCID } from '@libp2p/peer-id'
-import { createHeliaLight } from 'helia'
+import { createLibp2p } from 'libp2p'
 import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -12,7 +11,7 @@ import type { BlockReader, ImageSession, IpfsNetwork, NodeInfo } from '../node.t
 import { BitswapSource } from './bitswap-source.ts'
 import { Bitswap } from './bitswap.ts'
 import { loadIdentity } from './identity.ts'
-import { privateLibp2p, publicLibp2p, type Libp2pServices } from './libp2p-options.ts'
+import { privateLibp2p, type Libp2pServices } from './libp2p-options.ts'
 import { listenAddresses } from './listen-addresses.ts'
 import { DEFAULT_FIND_TIMEOUT, NetworkOptionError, type NetworkOptions } from './network-options.ts'
 import { parseMultiaddr, parsePeers, type GivenPeers } from './network-peers.ts'
@@ -45,22 +44,26 @@ const STOP_TIMEOUT = 5_000
 /** Providers dialled at a time. */
 const DIALS = 8
 const DIAL_TIMEOUT = 10_000
-/** The public endpoint that Helia asks too, and what of its answers we can use. */
-const DELEGATED_ROUTING = {
-  url: 'https://delegated-ipfs.dev',
-  filterProtocols: ['unknown', 'transport-bitswap'],
-  filterAddrs: ['unknown', 'tcp', 'ws', 'wss'],
+type Routing = Pick<HeliaWithLibp2p['routing'], 'provide' | 'findProviders'>
+
+/** Helia in public; where nobody is looked for, libp2p alone: Helia would bring 30 MB of modules that nobody uses. */
+interface Node {
+  /** Once it has been started. */
+  readonly libp2p: Libp2p<Libp2pServices>
+  readonly routing?: Routing
+  start(): Promise<unknown>
+  stop(): Promise<unknown>
 }
 
 interface Running {
-  readonly helia: HeliaWithLibp2p<Libp2pServices>
+  readonly node: Node
   readonly peers: StaticPeers
   readonly provider: Provider | undefined
   readonly lonely: NodeJS.Timeout
   readonly stop: AbortController
 }
 
-/** The IPFS network by a node of our own: Helia over the registry's blocks. */
+/** The IPFS network by a node of our own, over the registry's blocks. */
 export class EmbeddedNetwork implements IpfsNetwork {
   readonly #parts: NetworkParts
   readonly #given: GivenPeers
@@ -82,21 +85,21 @@ export class EmbeddedNetwork implements IpfsNetwork {
   async start(): Promise<void> {
     if (this.#running !== undefined) return
     const { options, queue, log } = this.#parts
-    const helia = await this.#createHelia()
+    const node = await this.#createNode()
     try {
-      await helia.start()
+      await node.start()
     } catch (cause) {
-      await helia.stop().catch(() => {})
+      await node.stop().catch(() => {})
       throw cause
     }
-    const peers = new StaticPeers(helia.libp2p, this.#given.multiaddrs, log)
-    const online = (): boolean => helia.libp2p.getPeers().length > 0
-    const provide = (root: CID, { signal }: AbortOptions): Promise<void> => helia.routing.provide(root, { ...(signal && { signal }) })
-    const provider = options.mode === 'public' ? new Provider({ queue, provide, online, log }) : undefined
+    const { libp2p, routing } = node
+    const peers = new StaticPeers(libp2p, this.#given.multiaddrs, log)
+    const online = (): boolean => libp2p.getPeers().length > 0
+    const provider = routing === undefined ? undefined : new Provider({ queue, provide: (root, { signal }) => routing.provide(root, { ...(signal && { signal }) }), online, log })
     const lonely = setTimeout(() => {
       if (options.mode === 'public' && !online()) log.warn('nobody could be reached on the IPFS network; all that is local works')
     }, LONELY_AFTER).unref()
-    this.#running = { helia, peers, provider, lonely, stop: new AbortController() }
+    this.#running = { node, peers, provider, lonely, stop: new AbortController() }
     peers.start()
     provider?.start()
   }
@@ -110,7 +113,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
     running.peers.stop()
     const timeout = Promise.withResolvers<void>()
     const timer = setTimeout(() => timeout.resolve(), STOP_TIMEOUT)
-    const closed = Promise.all([running.provider?.stop(), running.helia.stop()])
+    const closed = Promise.all([running.provider?.stop(), running.node.stop()])
     try {
       await Promise.race([closed, timeout.promise])
     } finally {
@@ -119,7 +122,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
   }
 
   async info(): Promise<NodeInfo> {
-    const { libp2p } = this.#started().helia
+    const { libp2p } = this.#started().node
     return {
       peerId: libp2p.peerId.toString(),
       addresses: libp2p.getMultiaddrs().map(String),
@@ -134,9 +137,9 @@ export class EmbeddedNetwork implements IpfsNetwork {
 
   /** Blocks of one image from the peers. */
   source(root: CID): BlockSource {
-    const { helia, stop } = this.#started()
+    const { node, stop } = this.#started()
     return new BitswapSource({
-      bitswap: helia.libp2p.services.bitswap,
+      bitswap: node.libp2p.services.bitswap,
       find: (cid, found, options) => this.#find(cid, found, options),
       root,
       findTimeout: this.#parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT,
@@ -145,7 +148,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
     })
   }
 
-  async #createHelia(): Promise<HeliaWithLibp2p<Libp2pServices>> {
+  async #createNode(): Promise<Node> {
     const { options, blocks, log } = this.#parts
     const parts = {
       privateKey: await loadIdentity(options.directory),
@@ -153,29 +156,30 @@ export class EmbeddedNetwork implements IpfsNetwork {
       announce: options.announce ?? [],
       bitswap: (components: ConstructorParameters<typeof Bitswap>[0]) => new Bitswap(components, blocks, log),
     }
-    if (options.mode === 'public') return withLibp2pLight(createHeliaLight({ routers: [delegatedHTTPRouter(DELEGATED_ROUTING)] }), publicLibp2p(parts))
+    if (options.mode === 'public') return (await import('./public-node.ts')).createPublicNode(parts)
     const swarmKey = options.swarmKey === undefined ? undefined : await loadSwarmKey(options.swarmKey)
-    return withLibp2pLight(createHeliaLight(), privateLibp2p({ ...parts, peers: this.#given.multiaddrs, swarmKey }))
+    const libp2p = await createLibp2p({ ...privateLibp2p({ ...parts, peers: this.#given.multiaddrs, swarmKey }), start: false })
+    return { libp2p, start: async () => libp2p.start(), stop: async () => libp2p.stop() }
   }
 
   /** The peers that were given and, in public, those of whom the routing says that they have the root. */
   async #find(root: CID, found: (peer: PeerId) => void, options: AbortOptions): Promise<void> {
-    const { peers } = this.#started()
-    const routed = this.#parts.options.mode === 'public' ? this.#findProviders(root, found, options) : undefined
+    const { peers, node: { routing } } = this.#started()
+    const routed = routing === undefined ? undefined : this.#findProviders(routing, root, found, options)
     await Promise.all([peers.connected(found, options), routed])
   }
 
-  async #findProviders(root: CID, found: (peer: PeerId) => void, { signal }: AbortOptions): Promise<void> {
-    const { helia } = this.#started()
+  async #findProviders(routing: Routing, root: CID, found: (peer: PeerId) => void, { signal }: AbortOptions): Promise<void> {
+    const { libp2p } = this.#started().node
     const dials = new Set<Promise<void>>()
     const dial = async (id: PeerId): Promise<void> => {
       const limit = AbortSignal.timeout(DIAL_TIMEOUT)
-      await helia.libp2p.dial(id, { signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) })
+      await libp2p.dial(id, { signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) })
       found(id)
     }
-    for await (const provider of helia.routing.findProviders(root, { ...(signal && { signal }) })) {
+    for await (const provider of routing.findProviders(root, { ...(signal && { signal }) })) {
       const id = peerIdFromCID(provider.id)
-      if (id.equals(helia.libp2p.peerId)) continue
+      if (id.equals(libp2p.peerId)) continue
       const dialled = dial(id).catch(() => {}).finally(() => dials.delete(dialled))
       dials.add(dialled)
       if (dials.size >= DIALS) await Promise.race(dials)
