@@ -53,7 +53,8 @@ export class BitswapClient {
     for (const { prefix, data } of blocks) {
       if (asks.size === 0) return
       const key = keyOfBlock(prefix, data)
-      if (key !== undefined) settle(asks, key, owned(data))
+      // A copy, because the message goes; and the session gives back what is a block's own.
+      if (key !== undefined && asks.has(key)) settle(asks, key, new Uint8Array(data))
     }
     if (presences.every(({ has }) => has)) return
     const missing = new Set(presences.filter(({ has }) => !has).map(({ cid }) => Buffer.from(cid).toString('latin1')))
@@ -96,11 +97,6 @@ export class BitswapClient {
 
 function wantOf(cid: CID): Want {
   return { cid: cid.bytes, cancel: false, have: false, sendDontHave: true }
-}
-
-/** A block is part of the message that it came in, which a small one must not keep in memory. */
-function owned(data: Uint8Array): Uint8Array {
-  return data.byteLength < data.buffer.byteLength / 2 ? new Uint8Array(data) : data
 }
 
 function settle(asks: Map<string, Ask>, key: string, block: Uint8Array | undefined): void {

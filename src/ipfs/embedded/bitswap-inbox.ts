@@ -1,4 +1,5 @@
 import type { Stream } from '@libp2p/interface'
+import { giveBack } from '../give-back.ts'
 import { decodeMessage, MAX_MESSAGE_SIZE, type BitswapMessage } from './bitswap-message.ts'
 
 /** Bytes of messages that are not complete yet at most, of all peers together. */
@@ -10,9 +11,12 @@ export class BitswapInbox {
   readonly #unfinished = new Map<Stream, number>()
   #bytes = 0
 
-  /** What is no message, or is too large, ends the stream. */
+  /** What is no message, or is too large, ends the stream. A message is good only until `onMessage` returns: then its memory goes back. */
   read(stream: Stream, onMessage: (message: BitswapMessage) => void): void {
-    const framer = new Framer((message) => onMessage(decodeMessage(message)))
+    const framer = new Framer((message) => {
+      onMessage(decodeMessage(message))
+      giveBack(message)
+    })
     stream.addEventListener('message', ({ data }) => {
       try {
         if (data instanceof Uint8Array) framer.push(data)
