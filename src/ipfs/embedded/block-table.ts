@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import { ObjectUnknownError, StorageFailedError } from '../../storage/errors.ts'
-import type { Database, Statement } from '../../storage/embedded/database.ts'
+import type { Database } from '../../storage/embedded/database.ts'
+import type { Statement } from '../../storage/embedded/statement.ts'
 import type { AbortOptions, ObjectStore } from '../../storage/object-store.ts'
 import type { BlockReader, ReadBlockOptions } from '../node.ts'
 import { inlined, SHA2_256, sha256, type Block } from '../unixfs/block.ts'

@@ -1,5 +1,6 @@
 import { CID } from 'multiformats/cid'
-import type { Database, Statement } from '../../storage/embedded/database.ts'
+import type { Database } from '../../storage/embedded/database.ts'
+import type { Statement } from '../../storage/embedded/statement.ts'
 import type { AbortOptions } from '../../storage/object-store.ts'
 
 /** `at`: when the network last heard of it, in milliseconds since the epoch; 0: never. */

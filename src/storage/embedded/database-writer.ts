@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
-import type { SqlValue, Statement } from './database.ts'
+import type { SqlValue, Statement } from './statement.ts'
 
 export interface WriterStart {
   readonly file: string

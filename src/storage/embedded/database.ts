@@ -4,19 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
 import type { CloseRequest, WriteOutcome, WriteRequest, WriterStart } from './database-writer.ts'
-
-export type SqlValue = string | number | bigint | Uint8Array | null
-
-export interface Statement {
-  readonly sql: string
-  readonly params?: readonly SqlValue[]
-  /**
-   * For a SELECT of one column: the values it must give, in order, or the transaction is rolled back and `otherwise` is
-   * thrown by `write`.
-   */
-  readonly expect?: readonly SqlValue[]
-  readonly otherwise?: Error
-}
+import type { SqlValue, Statement } from './statement.ts'
 
 export interface WriteOptions extends AbortOptions {
   /** False for what a power loss may take: seen by everyone at once, but not waited for to reach the disk. @default true */

@@ -1,5 +1,5 @@
 import { assertDirectory, assertPath } from '../object-path.ts'
-import type { SqlValue } from './database.ts'
+import type { SqlValue } from './statement.ts'
 
 /**
  * A path as the tables sort it: UTF-8 with a NUL for each slash. A NUL sorts before every byte of a name, so all that is

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { UploadBusyError, UploadUnknownError } from '../errors.ts'
-import type { Database, Statement } from './database.ts'
+import type { Database } from './database.ts'
+import type { Statement } from './statement.ts'
 
 /** How long a lease holds unless it is renewed, in milliseconds: what a holder that cannot be looked at costs at most. */
 const DURATION = 60_000

@@ -7,10 +7,11 @@ import {
   type ObjectStat, type ObjectStore,
 } from '../object-store.ts'
 import { BlobFiles, storing, syncDirectory } from './blob-files.ts'
-import { Database, type Statement } from './database.ts'
+import { Database } from './database.ts'
 import { HashPool } from './hash-pool.ts'
 import { CHILDREN, childrenOf, keyOf, keysBelow } from './keys.ts'
 import { SCHEMA } from './schema.ts'
+import type { Statement } from './statement.ts'
 import { Sweeper } from './sweeper.ts'
 import { EmbeddedUploads } from './uploads.ts'
 

@@ -3,9 +3,10 @@ import { abortable } from '../abortable.ts'
 import { DigestMismatchError, OffsetMismatchError, StorageFailedError, UploadUnknownError } from '../errors.ts'
 import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
 import { storing, type BlobFiles } from './blob-files.ts'
-import type { Database, Statement } from './database.ts'
+import type { Database } from './database.ts'
 import { SMALL_FILE, type HashPool } from './hash-pool.ts'
 import { Lease, isHeld } from './lease.ts'
+import type { Statement } from './statement.ts'
 import { UploadWriter } from './upload-writer.ts'
 
 interface UploadRow {
