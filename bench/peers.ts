@@ -44,7 +44,7 @@ function disco(id: PeerId, title: string, options: readonly string[]): Peer {
       const port = await freePort()
       const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...options, ...extra]
       // As `npm start` has it.
-      return await startServer(port, directory, { file: process.execPath, args: ['--max-semi-space-size=4', DISCO, ...args] })
+      return await startServer(port, directory, { file: process.execPath, args: ['--max-semi-space-size=4', '--initial-old-space-size=128', DISCO, ...args] })
     },
   }
 }

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S node --max-semi-space-size=4 --initial-old-space-size=128
 import { fail } from './failure.ts'
 
 /** Reads, writes, syncs and hashing of many requests wait for threads; Node's default of 4 counts from their first use. */
