@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { decodeMessage, encodeMessage, type BitswapMessage } from '../../src/ipfs/embedded/bitswap-message.ts'
-import { ByteReader } from '../../src/ipfs/embedded/bitswap-wire.ts'
+import { decodeMessage, encodeMessage, type BitswapMessage } from '../../src/ipfs/embedded/bitswap/message.ts'
+import { ByteReader } from '../../src/ipfs/embedded/bitswap/wire.ts'
 
 const buffer = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 

@@ -8,7 +8,7 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
-import type { Bitswap, BitswapComponents } from './bitswap.ts'
+import type { Bitswap, BitswapComponents } from './bitswap/service.ts'
 
 export interface Libp2pServices extends ServiceMap {
   readonly bitswap: Bitswap

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from './bitswap-wire.ts'
+import { ByteReader, ByteWriter } from './wire.ts'
 
 /** One entry of a wantlist (bitswap 1.2.0 §Wantlist). */
 export interface Want {

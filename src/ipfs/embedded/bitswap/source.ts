@@ -1,11 +1,11 @@
 import type { PeerId } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
-import type { AbortOptions } from '../../storage/object-store.ts'
-import type { BlockSource } from '../block-source.ts'
-import { ContentUnavailableError, VerificationError } from '../errors.ts'
-import { MAX_BLOCK_SIZE } from '../unixfs/block.ts'
-import type { Bitswap } from './bitswap.ts'
-import { PeerSearch, type FindPeers } from './peer-search.ts'
+import type { AbortOptions } from '../../../storage/object-store.ts'
+import type { BlockSource } from '../../block-source.ts'
+import { ContentUnavailableError, VerificationError } from '../../errors.ts'
+import { MAX_BLOCK_SIZE } from '../../unixfs/block.ts'
+import type { Bitswap } from './service.ts'
+import { PeerSearch, type FindPeers } from '../peer-search.ts'
 
 /** Peers asked at once while nobody is known to have the image: for its root, which is small, and for any other block. */
 const STRANGERS_FOR_ROOT = 16

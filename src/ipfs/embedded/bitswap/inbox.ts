@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface'
-import { giveBack } from '../give-back.ts'
-import { decodeMessage, MAX_MESSAGE_SIZE, type BitswapMessage } from './bitswap-message.ts'
+import { giveBack } from '../../give-back.ts'
+import { decodeMessage, MAX_MESSAGE_SIZE, type BitswapMessage } from './message.ts'
 
 /** Bytes of messages that are not complete yet at most, of all peers together. */
 const MAX_UNFINISHED = 32 * 1024 * 1024
