@@ -1,5 +1,6 @@
 import { CID } from 'multiformats/cid'
 import { VerificationError } from '../ipfs/errors.ts'
+import { parseBoundedJson } from '../oci/bounded-json.ts'
 import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
 import { MAX_REFERENCES } from '../registry/limits.ts'
 
@@ -43,9 +44,9 @@ export function readDiscoFile(bytes: Uint8Array): DiscoEntry[] {
 function blobsOf(bytes: Uint8Array): unknown[] {
   let json: unknown
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    json = parseBoundedJson(bytes)
   } catch (cause) {
-    throw invalid('not valid JSON in UTF-8', cause)
+    throw invalid(cause instanceof RangeError ? cause.message : 'not valid JSON in UTF-8', cause)
   }
   const blobs = isObject(json) ? json['blobs'] : undefined
   if (!Array.isArray(blobs)) throw invalid('blobs: not a list')

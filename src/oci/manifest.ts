@@ -1,3 +1,4 @@
+import { parseBoundedJson } from './bounded-json.ts'
 import { formatDigest, parseDigest, type Digest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essence, isNonDistributable } from './media-type.ts'
@@ -65,8 +66,9 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
 function parseJson(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = parseBoundedJson(bytes)
   } catch (cause) {
+    if (cause instanceof RangeError) throw invalid(cause.message, cause)
     throw invalid('not valid JSON in UTF-8', cause)
   }
   if (!isObject(value)) throw invalid('not a JSON object')

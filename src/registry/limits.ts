@@ -1,6 +1,9 @@
 import { RegistryError } from '../oci/errors.ts'
 
-/** distribution-spec §Pushing Manifests: manifest pushes of at least 4 megabytes are supported; more is 413. */
+/**
+ * distribution-spec §Pushing Manifests: manifest pushes of at least 4 megabytes are supported; more is 413. What may be
+ * in so many bytes is bounded as well, by `oci/bounded-json.ts`: nested 64 deep, 150,000 keys and values.
+ */
 export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024
 
 /** Manifests and blobs of one image at most: about what a directory holds that need not be sharded, many times what real ones have. */

@@ -225,6 +225,23 @@ describe('manifests', () => {
     assert.equal(await registry.exists('a'), false)
   })
 
+  it('are refused, at once, when they nest too deep or hold too many values, and not when they hold many', async () => {
+    const config = bytesOf('{}')
+    await pushBlob(registry, 'a', config)
+    const put = (extra: string): Promise<unknown> =>
+      registry.putManifest('a', { reference: 'v1', bytes: bytesOf(`${imageManifest(config, []).toString().slice(0, -1)},"x":${extra}}`) })
+    const wrong = ['['.repeat(2_000_000) + ']'.repeat(2_000_000), '{"a":'.repeat(64) + '1' + '}'.repeat(64), `[${'{},'.repeat(1_300_000)}1]`, `[${'1,'.repeat(200_000)}1]`]
+    for (const extra of wrong) {
+      const began = performance.now()
+      const { message } = await refused(put(extra), 'MANIFEST_INVALID', 400)
+      assert.match(message, /nested more than 64 deep|more than 150000 keys and values/)
+      assert.ok(performance.now() - began < 200)
+    }
+    await put('['.repeat(60) + ']'.repeat(60))
+    await put(JSON.stringify(Array.from({ length: 2_000 }, () => ({ '[{"\\': Array(20).fill('[{,:"\\') }))))
+    await put(JSON.stringify('[{,:"\\'.repeat(200_000)))
+  })
+
   it('are refused when they refer to more than an image may have, before anything is looked up', async () => {
     const many = Array.from({ length: MAX_REFERENCES + 1 }, (_, index) => bytesOf(`layer ${index}`))
     store.stat = () => assert.fail('looked up')
