@@ -1,11 +1,9 @@
+import { UPSTREAM_VARIABLE } from '../config/environment.ts'
 import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import { failureLines } from './failure.ts'
 import { onShutdown } from './shutdown.ts'
-
-/** The environment variable that tells a worker where the process with the network is. */
-export const UPSTREAM_VARIABLE = 'DISCO_UPSTREAM_SOCKET'
 
 /** What a worker tells the process that started it. */
 export type WorkerMessage = { readonly address: string } | { readonly failure: readonly string[] }

@@ -2,7 +2,7 @@ import { LineCounter, isMap, isScalar, isSeq, parseDocument, type Node, type YAM
 import { suggestion } from './nearest.ts'
 import { OPTIONS } from './options.ts'
 import { addAddress, noSettings, type Settings } from './settings.ts'
-import { ADDRESS_KEY, LATER_KEYS, OLD_LEVEL_KEY, OPTION_KEYS, VERSION_KEY, isGroup, knownKeys } from './yaml-keys.ts'
+import { ADDRESS_KEY, LATER_KEYS, OLD_LEVEL_KEY, OPTION_KEYS, REFUSED_KEYS, VERSION_KEY, isGroup, knownKeys, refusal } from './yaml-keys.ts'
 
 /** Reads a configuration file: our keys, and those of Distribution and of the original Disco. `name` stands in its messages. */
 export function readFileText(content: string, name: string): Settings {
@@ -35,7 +35,13 @@ function readKey(path: string, value: Node | null, where: string, settings: Sett
   const later = LATER_KEYS.includes(path)
   const name = OPTION_KEYS.get(path) ?? (path === OLD_LEVEL_KEY ? 'logLevel' : undefined)
 
-  if (later) {
+  if (REFUSED_KEYS.includes(path)) {
+    if (!isOff(value)) settings.problems.push({ where, reason: refusal(path) })
+  } else if (later) {
+    for (const refused of REFUSED_KEYS.filter((key) => key.startsWith(`${path}.`))) {
+      const below = isMap(value) ? value.getIn(refused.slice(path.length + 1).split('.'), true) : undefined
+      if (!isOff(below)) settings.problems.push({ where, reason: refusal(refused) })
+    }
     settings.warnings.push(`${where}: ${path} is not supported yet and is left out`)
   } else if (name !== undefined) {
     const texts = scalars(value)
@@ -55,6 +61,12 @@ function readKey(path: string, value: Node | null, where: string, settings: Sett
   } else {
     settings.problems.push({ where, reason: `${path} is not a key${suggestion(path, knownKeys())}` })
   }
+}
+
+/** Distribution's ways to say no: no value, nothing below, `enabled: false`. */
+function isOff(value: unknown): boolean {
+  if (isMap(value)) return value.items.length === 0 || value.get('enabled') === false
+  return value === undefined || value === null || (isScalar(value) && value.value === null)
 }
 
 /** The texts of a value or of a list of values; none for an empty value; undefined where there is something else. */

@@ -159,16 +159,22 @@ export function optionNames(): OptionName[] {
   return Object.keys(OPTIONS) as OptionName[]
 }
 
-/** The shape alone; libp2p reads the rest when it starts. */
+/** The shape alone; what runs the node has a check of its own for the rest, see `Checks`. */
 function checkMultiaddr(value: string): void {
   if (!/^\/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)(?:\/[^/\s]+)+$/.test(value)) {
     throw new Error(`'${value}' is not a multiaddr like /ip4/192.0.2.1/tcp/4001`)
+  }
+  const port = /\/(?:tcp|udp)\/([^/]+)/.exec(value)?.[1]
+  if (port !== undefined && !(/^\d+$/.test(port) && Number(port) <= 65_535)) {
+    throw new Error(`'${value}' has the port ${port}: ports are numbers up to 65535`)
   }
 }
 
 function checkPeer(value: string): void {
   if (/^https?:\/\//.test(value)) {
-    if (!URL.canParse(value)) throw new Error(`'${value}' is not a URL like http://host:1970`)
+    const url = URL.parse(value)
+    if (url === null) throw new Error(`'${value}' is not a URL like http://host:1970`)
+    if (/[?#]/.test(value)) throw new Error(`'${value}' has a query or a fragment: http://host:1970 is enough`)
     return
   }
   if (!value.startsWith('/')) {

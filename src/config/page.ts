@@ -1,6 +1,6 @@
 import { registryVariable } from './environment.ts'
 import { OPTIONS, optionNames, type OptionName } from './options.ts'
-import { ADDRESS_KEY, LATER_KEYS } from './yaml-keys.ts'
+import { ADDRESS_KEY, LATER_KEYS, REFUSED_KEYS } from './yaml-keys.ts'
 
 /** docs/configuration.md, from the option table; a test holds the file against it. */
 export function configurationPage(): string {
@@ -31,7 +31,13 @@ A file of Distribution or of the original Disco is taken as it is. Beside the ke
 (\`host:port\`) is read for \`disco.host\` and \`disco.port\`. An unknown key is an error. These keys are known, not
 supported yet, and left out with a warning: ${LATER_KEYS.map((key) => `\`${key}\``).join(', ')}.
 
+These keys keep others out, and Disco can't do that yet: it refuses to start with them, rather than to run open:
+${REFUSED_KEYS.map((key) => `\`${key}\``).join(', ')}.
+
 Every key can be set in the environment by Distribution's rule too: \`${registryVariable('log.level')}\` is \`log.level\`.
+What begins with \`DISCO_\` and is no variable of this page is an error, but for \`DISCO_TEST_…\` (the tests'), and for what
+Kubernetes sets beside a service called \`disco\` (\`DISCO_SERVICE_HOST\`, \`DISCO_PORT=tcp://…\`). An unknown \`REGISTRY_…\`
+is left out with a warning.
 `
 }
 

@@ -10,10 +10,15 @@ export const VERSION_KEY = 'version'
 /** Distribution's older key for `log.level`. */
 export const OLD_LEVEL_KEY = 'loglevel'
 
+/**
+ * Keys that keep strangers out. Disco does nothing with them yet, and a registry that starts open where its operator
+ * closed it is worse than one that does not start.
+ */
+export const REFUSED_KEYS: readonly string[] = ['auth', 'http.tls', 'storage.maintenance.readonly']
+
 /** Keys of Distribution and of the original Disco that Disco knows and does nothing with yet, with all below them. */
 export const LATER_KEYS: readonly string[] = [
   'storage',
-  'auth',
   'middleware',
   'catalog',
   'tags',
@@ -36,7 +41,6 @@ export const LATER_KEYS: readonly string[] = [
   'http.secret',
   'http.relativeurls',
   'http.draintimeout',
-  'http.tls',
   'http.headers',
   'http.http2',
   'http.h2c',
@@ -47,9 +51,13 @@ export const LATER_KEYS: readonly string[] = [
 const GROUPS = ['disco', 'http', 'log']
 
 export function knownKeys(): string[] {
-  return [...GROUPS, ...OPTION_KEYS.keys(), ADDRESS_KEY, VERSION_KEY, OLD_LEVEL_KEY, ...LATER_KEYS]
+  return [...GROUPS, ...OPTION_KEYS.keys(), ADDRESS_KEY, VERSION_KEY, OLD_LEVEL_KEY, ...REFUSED_KEYS, ...LATER_KEYS]
 }
 
 export function isGroup(key: string): boolean {
   return GROUPS.includes(key)
+}
+
+export function refusal(key: string): string {
+  return `${key} is not supported yet, and without it the registry would be open: take it out, and put a proxy before Disco that does it`
 }

@@ -4,7 +4,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { readFlags } from '../../src/config/flags.ts'
-import { loadConfig, type LoadedConfig } from '../../src/config/load.ts'
+import { completeConfig, loadConfig, type LoadedConfig } from '../../src/config/load.ts'
 import { ConfigError } from '../../src/config/problem.ts'
 
 describe('configuration', () => {
@@ -119,5 +119,60 @@ disco:
       'x: is not an option: options begin with --',
       "--network: 'open' is none of public, private",
     ])
+  })
+
+  it('refuses durations that no timer can count', async () => {
+    assert.deepEqual(await problems(['--clone-timeout', '700h']), ["--clone-timeout: '700h' is too long: 24 days (576h) is the most"])
+    assert.equal((await load(['--clone-timeout', '576h'])).config.cloneTimeout, 24 * 86_400_000)
+  })
+
+  it('refuses variables that begin with DISCO_ and are none, and warns of those of Distribution', async () => {
+    assert.deepEqual(await problems([], { DISCO_NETWROK: 'private', DISCO_X: '1' }), [
+      'DISCO_NETWROK: is not a variable of Disco; is DISCO_NETWORK meant?',
+      'DISCO_X: is not a variable of Disco',
+    ])
+    const { warnings } = await load([], { REGISTRY_LOGLEVEL: 'debug', DISCO_TEST_CACHE: '/x', DISCO_EMPTY: '' })
+    assert.deepEqual(warnings, ['REGISTRY_LOGLEVEL: is not a variable of Disco and is left out; is REGISTRY_LOG_LEVEL meant?'])
+  })
+
+  it('does not take what Kubernetes says of a service called disco for its own', async () => {
+    const links = { DISCO_PORT: 'tcp://10.0.0.1:1970', DISCO_SERVICE_HOST: '10.0.0.1', DISCO_PORT_1970_TCP_ADDR: '10.0.0.1', REGISTRY_SERVICE_PORT: '1' }
+    const { config, warnings } = await load([], links)
+    assert.deepEqual([config.port, warnings], [1970, []])
+  })
+
+  it('does not start open where its file would have kept others out', async () => {
+    const closed = 'auth:\n  htpasswd:\n    realm: x\nhttp:\n  tls:\n    clientcas: [ca.pem]\nstorage:\n  maintenance:\n    readonly:\n      enabled: true\n'
+    const reasons = await problems([], { REGISTRY_AUTH_TOKEN_REALM: 'x' }, closed)
+    assert.deepEqual(reasons.map((reason) => reason.split(' is not supported yet, and without it')[0]), [
+      'REGISTRY_AUTH_TOKEN_REALM: auth', '/config.yaml:1:1: auth', '/config.yaml:5:3: http.tls', '/config.yaml:7:1: storage.maintenance.readonly',
+    ])
+    await load([], {}, 'auth:\nstorage:\n  maintenance:\n    readonly:\n      enabled: false\n')
+  })
+
+  it('refuses addresses that cannot be one', async () => {
+    assert.deepEqual(await problems(['--listen', '/ip4/0.0.0.0/tcp/99999', '--peer', 'http://h:1/?a=b', '--announce', 'x']), [
+      "--listen: '/ip4/0.0.0.0/tcp/99999' has the port 99999: ports are numbers up to 65535",
+      "--announce: 'x' is not a multiaddr like /ip4/192.0.2.1/tcp/4001",
+      "--peer: 'http://h:1/?a=b' has a query or a fragment: http://host:1970 is enough",
+    ])
+  })
+
+  it('checks the values of a program like those of a person', () => {
+    const given = { prot: 1, port: '1970', network: 'open', peer: 'http://h:1', cloneTimeout: 2 ** 31, keepNames: 'yes', data: 7 }
+    assert.throws(() => completeConfig(given as never), (error) => {
+      assert.ok(error instanceof ConfigError)
+      assert.deepEqual(error.problems.map(({ where, reason }) => `${where}: ${reason}`), [
+        'prot: is not an option; is port meant?',
+        'port: is string: a whole number from 0 to 65535 is wanted',
+        'data: is number: a string is wanted',
+        "network: 'open' is none of public, private",
+        'peer: is string: a list of strings is wanted',
+        'cloneTimeout: 2147483648 ms are too many: 24 days (2073600000) is the most',
+        'keepNames: is string: true or false is wanted',
+      ])
+      return true
+    })
+    assert.equal(completeConfig({ port: 0, swarmKey: undefined, host: undefined } as never).host, '0.0.0.0')
   })
 })

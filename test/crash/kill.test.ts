@@ -12,7 +12,7 @@ import { assertPromises } from './promises.ts'
 import { push, pushAttempt, resumeUploads, type PushAttempt } from './push-attempt.ts'
 import { randomImage, type RandomImage } from './random-image.ts'
 
-const CRASHES = Number(process.env['DISCO_CRASHES'] ?? 24)
+const CRASHES = Number(process.env['DISCO_TEST_CRASHES'] ?? 24)
 const CLONE_CRASHES = Math.floor(CRASHES / 3)
 const PUSH_CRASHES = CRASHES - CLONE_CRASHES
 const PUSHES_AT_ONCE = 3

@@ -14,7 +14,7 @@ import { assertPromises } from './promises.ts'
 import { push, pushAttempt, resumeUploads, type PushAttempt } from './push-attempt.ts'
 import { randomImage } from './random-image.ts'
 
-const CUTS = Number(process.env['DISCO_POWER_CUTS'] ?? 8)
+const CUTS = Number(process.env['DISCO_TEST_POWER_CUTS'] ?? 8)
 const CLONE_CUTS = Math.floor(CUTS / 3)
 const PUSH_CUTS = CUTS - CLONE_CUTS
 const PUSHES_AT_ONCE = 3
