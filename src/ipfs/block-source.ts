@@ -11,5 +11,8 @@ export interface BlockSource {
    */
   fetch(cid: CID, options?: AbortOptions): Promise<Uint8Array>
 
+  /** Those that were given to be asked and have not answered anything yet, each with the reason. */
+  unanswered?(): readonly string[]
+
   close(): Promise<void>
 }

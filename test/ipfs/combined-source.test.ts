@@ -33,6 +33,11 @@ const lying = (response: ServerResponse): void => void response.end('something e
 const lacking = (response: ServerResponse): void => void response.writeHead(404).end('no')
 const failing = (response: ServerResponse): void => void response.writeHead(500).end('broken')
 const stalling = (): void => {}
+const dripping = (response: ServerResponse, bytes: Uint8Array): void => {
+  response.writeHead(200, { 'content-length': bytes.length })
+  const timer = setInterval(() => response.write('x'), 20)
+  response.once('close', () => clearInterval(timer))
+}
 
 function combine(t: TestContext, peers: readonly Peer[], options: Partial<CombinedSourceOptions> = {}): CombinedSource {
   const source = new CombinedSource({ peers: peers.map(({ peer: one }) => one), log: silent, ...options })
@@ -134,21 +139,63 @@ describe('combined source', () => {
 
   it('gives a slow peer its time', async (t) => {
     const slow = await peer(t, (response, bytes) => {
+      if (slow.asked === 1) return honest(response, bytes)
       response.writeHead(200, { 'content-length': bytes.length })
       for (let i = 0; i < 10; i++) setTimeout(() => response.write(bytes.subarray(i * 100, i * 100 + 100)), i * 60)
     })
     const spare = await peer(t, honest)
-    await combine(t, [slow, spare], { timeout: 200, hedge: 200 }).fetch(first)
+    const source = combine(t, [slow, spare], { timeout: 200, hedge: 200 })
+    await source.fetch(second)
+    spare.asked = 0
+    slow.asked = 1
+    await source.fetch(first)
     assert.equal(spare.asked, 0)
   })
 
+  it('waits for a first block no longer than it was told to, however steadily it drips', async (t) => {
+    const source = combine(t, [await peer(t, dripping)], { timeout: 300 })
+    const before = performance.now()
+    await assert.rejects(source.fetch(first), (error: unknown) => error instanceof ContentUnavailableError && error.failures.length === 1)
+    assert.ok(performance.now() - before < 900)
+  })
+
+  it('loses patience with one that drips later, block after block', async (t) => {
+    const late: Peer = await peer(t, (response, bytes) => (late.asked === 1 ? honest : dripping)(response, bytes))
+    const source = combine(t, [late], { patience: 400 })
+    await source.fetch(first)
+    const before = performance.now()
+    await assert.rejects(Promise.all(CIDS.map((cid) => source.fetch(cid))), ContentUnavailableError)
+    await assert.rejects(source.fetch(second), /too slow/)
+    assert.ok(performance.now() - before < 1500)
+  })
+
+  it('asks one that dripped last from then on', async (t) => {
+    const [drips, has] = [await peer(t, dripping), await peer(t, honest)]
+    const source = combine(t, [drips, has], { hedge: 1000, slow: 100 })
+    for (const cid of CIDS) await source.fetch(cid)
+    assert.deepEqual([drips.asked, has.asked], [1, 10])
+  })
+
+  it('tells who failed, and nothing where everybody has said no', async (t) => {
+    const failures = async (source: CombinedSource): Promise<number> => {
+      const error: unknown = await source.fetch(first).catch((reason: unknown) => reason)
+      assert.ok(error instanceof ContentUnavailableError)
+      return error.failures.length
+    }
+    assert.equal(await failures(combine(t, [await peer(t, lacking), await peer(t, lacking)], { general: general() })), 0)
+    assert.equal(await failures(combine(t, [])), 0)
+    for (const fails of [failing, stalling, (response: ServerResponse): void => void response.destroy()]) {
+      assert.equal(await failures(combine(t, [await peer(t, fails), await peer(t, lacking)], { general: general(), timeout: 500 })), 1)
+    }
+    const source = combine(t, [await peer(t, failing)])
+    assert.equal(await failures(source), 1)
+    assert.equal(await failures(source), 1)
+    const unsure = { ...general(), fetch: () => new Promise<never>(() => {}), unanswered: () => ['somebody: not connected'] }
+    assert.equal(await failures(combine(t, [await peer(t, lacking)], { general: unsure, timeout: 100 })), 1)
+  })
+
   it('asks the next as well when one drips on and on', async (t) => {
-    const dripping = await peer(t, (response, bytes) => {
-      response.writeHead(200, { 'content-length': bytes.length })
-      const timer = setInterval(() => response.write('x'), 20)
-      response.once('close', () => clearInterval(timer))
-    })
-    const source = combine(t, [dripping, await peer(t, honest)], { hedge: 50, slow: 200 })
+    const source = combine(t, [await peer(t, dripping), await peer(t, honest)], { hedge: 50, slow: 200 })
     assert.equal(Buffer.compare(await source.fetch(first), BYTES[0] ?? fill(0)), 0)
   })
 

@@ -2,8 +2,8 @@ import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 
 export interface AskOptions extends AbortOptions {
-  /** Called whenever bytes arrive: who is slow does not stall. */
-  readonly onBytes?: (() => void) | undefined
+  /** Called with their number whenever bytes arrive: who is slow does not stall. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
 /** Somebody who can be asked for one block and answers. */

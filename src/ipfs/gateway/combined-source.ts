@@ -5,6 +5,7 @@ import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
 import { afterSilence } from './after-silence.ts'
 import type { BlockPeer } from './block-peer.ts'
+import { Patience } from './patience.ts'
 import { race, type Contender } from './race.ts'
 
 export interface CombinedSourceOptions {
@@ -12,37 +13,48 @@ export interface CombinedSourceOptions {
   readonly peers: readonly BlockPeer[]
   /** Who finds others: asked when no peer has the block, or all stall. Closed with the source. */
   readonly general?: BlockSource | undefined
-  /** Milliseconds to wait for a block while nobody gives anything. @default 30000 */
+  /** Milliseconds in which the first block has to be here, and to wait for another while nobody gives anything. @default 30000 */
   readonly timeout?: number | undefined
   /** Milliseconds in which a peer gives nothing after which the next is asked as well. @default 2000 */
   readonly hedge?: number | undefined
-  /** Milliseconds for one block after which the next is asked as well, however steadily it drips. @default 30000 */
+  /** … and those in which it only drips. @default 4000 */
   readonly slow?: number | undefined
+  /** Milliseconds that a peer who hardly gives anything may cost altogether. @default 30000 */
+  readonly patience?: number | undefined
   readonly log: Logger
 }
 
 interface PeerState {
   readonly peer: BlockPeer
+  readonly patience: Patience
   underWay: number
-  /** Blocks in a row that it hadn't or let us wait for: who has the image is asked first. */
+  /** Blocks in a row that it hadn't: who has the image is asked first. */
   misses: number
+  /** Blocks that it let us wait for, ever: the others are asked before it. */
+  stalls: number
   /** Failures in a row; those of requests that were under way together count as one. */
   failures: number
   failedAt: number
   /** When it last gave bytes. */
   gaveAt: number
-  dropped: boolean
+  /** Why it is not asked any more. */
+  dropped: string | undefined
 }
 
 const TIMEOUT = 30_000
 const HEDGE = 2000
-const SLOW = 30_000
+const SLOW = 4000
+/** Bytes a second of a peer below which others are asked as well: a stream of music has more. */
+const SLOW_RATE = 64 * 1024
+const PATIENCE = 30_000
+/** Bytes a second below which patience with a peer runs out. */
+const LEAST_RATE = 16 * 1024
 /** Failures in a row after which a peer is not asked again. */
 const MAX_FAILURES = 3
-/** Misses in a row after which a peer is asked after everyone else. */
+/** Misses in a row, or stalls, after which a peer is asked after everyone else. */
 const MANY_MISSES = 2
 
-/** The peers spread the load; one that lies is dropped for good, one that fails again and again as well. */
+/** The peers spread the load; one that lies is dropped for good, one that fails again and again or drips on and on as well. */
 export class CombinedSource implements BlockSource {
   readonly #peers: PeerState[]
   readonly #general: BlockSource | undefined
@@ -51,11 +63,15 @@ export class CombinedSource implements BlockSource {
   readonly #slow: number
   readonly #log: Logger
   #gaveAt = -Infinity
+  /** Somebody has the image. */
+  #found = false
   /** Blocks that `general` is looking for: it knows itself when to give up. */
   #underWay = 0
 
-  constructor({ peers, general, timeout = TIMEOUT, hedge = HEDGE, slow = SLOW, log }: CombinedSourceOptions) {
-    this.#peers = peers.map((peer) => ({ peer, underWay: 0, misses: 0, failures: 0, failedAt: 0, gaveAt: -Infinity, dropped: false }))
+  constructor({ peers, general, timeout = TIMEOUT, hedge = HEDGE, slow = SLOW, patience = PATIENCE, log }: CombinedSourceOptions) {
+    this.#peers = peers.map((peer) => ({
+      peer, patience: new Patience(patience, LEAST_RATE), underWay: 0, misses: 0, stalls: 0, failures: 0, failedAt: 0, gaveAt: -Infinity, dropped: undefined,
+    }))
     this.#general = general
     this.#timeout = timeout
     this.#hedge = hedge
@@ -68,13 +84,18 @@ export class CombinedSource implements BlockSource {
     const stop = new AbortController()
     const abort = (): void => stop.abort(signal?.reason)
     signal?.addEventListener('abort', abort, { once: true })
-    const stopTimer = afterSilence(this.#timeout, () => (this.#underWay > 0 ? performance.now() : this.#gaveAt), () => {
+    const stopTimer = afterSilence(this.#timeout, () => this.#aliveAt, () => {
       stop.abort(new ContentUnavailableError(`nobody gave block ${cid} within ${this.#timeout} ms`))
     })
     try {
-      const bytes = await race(cid, this.#contenders(cid), { hedge: this.#hedge, slow: this.#slow, stop: stop.signal })
+      const bytes = await race(cid, this.#contenders(cid), { hedge: this.#hedge, slow: this.#slow, rate: SLOW_RATE, stop: stop.signal })
       this.#gaveAt = performance.now()
+      this.#found = true
       return bytes
+    } catch (error) {
+      const failures = this.#peers.flatMap(({ dropped }) => dropped ?? [])
+      if (!(error instanceof ContentUnavailableError) || error.failures.length > 0 || failures.length === 0) throw error
+      throw new ContentUnavailableError(error.message, { cause: error, failures })
     } finally {
       stopTimer()
       signal?.removeEventListener('abort', abort)
@@ -86,19 +107,28 @@ export class CombinedSource implements BlockSource {
     await Promise.all([...this.#peers.map(({ peer }) => peer.close()), this.#general?.close()])
   }
 
+  /** While nobody has given a block the time runs, whatever drips; then as long as anything comes it does not. */
+  get #aliveAt(): number {
+    if (!this.#found) return -Infinity
+    return this.#underWay > 0 ? performance.now() : this.#gaveAt
+  }
+
   #contenders(cid: CID): Contender[] {
-    const live = this.#peers.filter(({ dropped }) => !dropped).sort((a, b) => a.misses - b.misses || a.underWay - b.underWay)
+    const live = this.#peers.filter(({ dropped }) => dropped === undefined).sort((a, b) => a.stalls - b.stalls || a.misses - b.misses || a.underWay - b.underWay)
+    const willing = ({ misses, stalls }: PeerState): boolean => misses < MANY_MISSES && stalls < MANY_MISSES
     const contender = (state: PeerState): Contender => ({
-      ask: (signal) => this.#ask(state, cid, signal),
-      retry: () => !state.dropped,
+      ask: (signal, onBytes) => this.#ask(state, cid, signal, onBytes),
+      retry: () => state.dropped === undefined,
       gaveAt: () => state.gaveAt,
-      stalled: () => state.misses++,
+      underWay: () => state.underWay,
+      stalled: () => state.stalls++,
+      unanswered: () => [`${state.peer.name}: no answer in time`],
     })
     const general = this.#general
     return [
-      ...live.filter(({ misses }) => misses < MANY_MISSES).map(contender),
+      ...live.filter(willing).map(contender),
       ...(general === undefined ? [] : [this.#others(general, cid)]),
-      ...live.filter(({ misses }) => misses >= MANY_MISSES).map(contender),
+      ...live.filter((state) => !willing(state)).map(contender),
     ]
   }
 
@@ -111,24 +141,34 @@ export class CombinedSource implements BlockSource {
         this.#underWay--
       }
     }
-    return { ask, retry: () => false, gaveAt: () => -Infinity, stalled: () => {} }
+    return { ask, retry: () => false, gaveAt: () => -Infinity, underWay: () => 1, stalled: () => {}, unanswered: () => general.unanswered?.() ?? [] }
   }
 
-  async #ask(state: PeerState, cid: CID, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #ask(state: PeerState, cid: CID, stop: AbortSignal, given: (bytes: number) => void): Promise<Uint8Array | undefined> {
     const begun = performance.now()
-    const onBytes = (): void => {
+    const tooSlow = new AbortController()
+    const signal = AbortSignal.any([stop, tooSlow.signal])
+    const onBytes = (bytes: number): void => {
       state.gaveAt = this.#gaveAt = performance.now()
+      state.patience.gave(bytes)
+      given(bytes)
     }
     state.underWay++
+    const done = state.patience.wait(() => {
+      state.dropped ??= `${state.peer.name}: too slow`
+      tooSlow.abort(new Error(state.dropped))
+    })
     try {
       const bytes = await state.peer.ask(cid, { signal, onBytes })
+      state.patience.answered()
       state.failures = 0
       state.misses = bytes === undefined ? state.misses + 1 : 0
       return bytes
     } catch (error) {
-      if (!signal.aborted) this.#blame(state, begun, error)
+      if (!stop.aborted) this.#blame(state, begun, error)
       throw error
     } finally {
+      done()
       state.underWay--
     }
   }
@@ -138,7 +178,7 @@ export class CombinedSource implements BlockSource {
       state.failures++
       state.failedAt = performance.now()
     }
-    state.dropped ||= err instanceof VerificationError || state.failures >= MAX_FAILURES
-    this.#log.warn({ err, peer: state.peer.name, dropped: state.dropped }, 'a peer did not give a block')
+    if (err instanceof VerificationError || state.failures >= MAX_FAILURES) state.dropped ??= err instanceof Error ? err.message : String(err)
+    this.#log.warn({ err, peer: state.peer.name, dropped: state.dropped !== undefined }, 'a peer did not give a block')
   }
 }

@@ -15,8 +15,6 @@ export interface GatewayPeerOptions {
 
 const IDLE_TIMEOUT = 10_000
 const CONNECTIONS = 24
-/** Milliseconds for one block, however steadily it drips. */
-const BLOCK_TIMEOUT = 300_000
 
 /** One trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway): a Disco, a Kubo, any other. */
 export class GatewayPeer implements BlockPeer {
@@ -77,16 +75,14 @@ function isReset(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 }
 
-function answerOf(request: ClientRequest, cid: CID, onBytes?: () => void): Promise<Uint8Array | undefined> {
+function answerOf(request: ClientRequest, cid: CID, onBytes?: (bytes: number) => void): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     request.on('error', reject)
     request.on('timeout', () => request.destroy(new Error('no answer in time')))
-    const timer = setTimeout(() => request.destroy(new Error('too slow')), BLOCK_TIMEOUT)
-    request.on('close', () => clearTimeout(timer))
     request.on('response', (response) => {
       response.on('error', reject)
       if (response.statusCode === 200) {
-        if (onBytes !== undefined) response.on('data', onBytes)
+        if (onBytes !== undefined) response.on('data', (chunk: Buffer) => onBytes(chunk.length))
         blockOf(response, cid).then(resolve, reject)
         return
       }
