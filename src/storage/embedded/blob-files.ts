@@ -7,6 +7,12 @@ import type { AbortOptions, ByteRange } from '../object-store.ts'
 
 /** Bytes read or written at once. */
 export const BATCH_SIZE: number = 1024 * 1024
+/** … by a reader that has not shown yet that it takes them promptly, or found too many others that do. */
+const SMALL_BATCH = 64 * 1024
+/** A chunk that comes back later was for a slow reader, in milliseconds. */
+const PROMPT = 100
+/** Readers with large buffers, two each; a stalled one keeps them until its connection is cut. */
+const FAST_READERS = 16
 /** Buffers that are kept for the next reader or writer. */
 const SPARE_BUFFERS = 16
 
@@ -14,6 +20,7 @@ const SPARE_BUFFERS = 16
 export class BlobFiles {
   readonly #directory: string
   readonly #spare: Buffer[] = []
+  #fastReaders = 0
   /** Directories whose own names are known to be durable: 256 at most. */
   readonly #durable = new Set<string>()
 
@@ -59,17 +66,28 @@ export class BlobFiles {
 
   /**
    * Reads a range of an open file up to its end, then closes it. A chunk is good until the next one is asked for, which
-   * is read meanwhile.
+   * is read meanwhile for who takes them promptly. Others get small chunks: a thousand stalled readers must not hold GBs.
    */
   async *read(handle: FileHandle, { start = 0, length = Infinity, signal }: ByteRange & AbortOptions): AsyncGenerator<Uint8Array, void, void> {
     const end = start + length
     const fill = async (buffer: Buffer, position: number): Promise<number> => {
-      const wanted = Math.min(BATCH_SIZE, end - position)
+      const wanted = Math.min(buffer.byteLength, end - position)
       return (await storing('a blob file', () => handle.read(buffer, 0, wanted, position))).bytesRead
     }
-    let buffer = this.takeBuffer()
+    const small = Math.min(SMALL_BATCH, length)
+    let fast = false
+    let buffer: Buffer = Buffer.allocUnsafeSlow(small)
     let spare: Buffer | undefined
     let ahead: Promise<number> | undefined
+    const slowDown = async (): Promise<void> => {
+      await ahead?.catch(() => {})
+      ahead = undefined
+      this.giveBuffer(buffer)
+      if (spare !== undefined) this.giveBuffer(spare)
+      spare = undefined
+      fast = false
+      this.#fastReaders--
+    }
     try {
       for (let position = start; position < end; ) {
         signal?.throwIfAborted()
@@ -78,7 +96,7 @@ export class BlobFiles {
         if (size === 0) return
         position += size
         const chunk = buffer.subarray(0, size)
-        if (size === BATCH_SIZE && position < end) {
+        if (fast && size === BATCH_SIZE && position < end) {
           const next = spare ?? this.takeBuffer()
           spare = buffer
           buffer = next
@@ -86,12 +104,22 @@ export class BlobFiles {
           // Whoever asks for it hears of its failure.
           ahead.catch(() => {})
         }
+        const given = performance.now()
         yield chunk
+        const prompt = performance.now() - given < PROMPT
+        if (fast && !prompt) {
+          await slowDown()
+          buffer = Buffer.allocUnsafeSlow(small)
+        } else if (!fast && prompt && position < end && this.#fastReaders < FAST_READERS) {
+          fast = true
+          this.#fastReaders++
+          free(buffer)
+          buffer = this.takeBuffer()
+        }
       }
     } finally {
-      await ahead?.catch(() => {})
-      this.giveBuffer(buffer)
-      if (spare !== undefined) this.giveBuffer(spare)
+      if (fast) await slowDown()
+      else free(buffer)
       await handle.close()
     }
   }
@@ -110,7 +138,13 @@ export class BlobFiles {
 
   giveBuffer(buffer: Buffer): void {
     if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer)
+    else free(buffer)
   }
+}
+
+/** At once: the collector of garbage sees small objects, not the memory behind them. */
+function free({ buffer }: Buffer): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** A new or removed name is in its directory's own data: that has to be synced as well. */
