@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { RegistryError } from '../oci/errors.ts'
 
 /** Bytes that may wait for their reader before the client is made to wait. */
 const WAITING = 256 * 1024
@@ -8,9 +9,11 @@ const WAITING = 256 * 1024
  * iterator joins what waits into new buffers, and leaves all of them to the collector of garbage, which then walks the
  * whole heap every few megabytes: five times the CPU for a push.
  *
- * @throws Error when the connection ends before the body does
+ * @param timeout how long the next byte may take once it is waited for, in milliseconds
+ * @throws RegistryError 408 when it takes longer, so that an upload is not held for a client that may never come back;
+ *   Error when the connection ends before the body does
  */
-export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint8Array, void, void> {
+export async function* bodyChunks(request: IncomingMessage, timeout: number): AsyncGenerator<Uint8Array, void, void> {
   const waiting: Uint8Array[] = []
   let bytes = 0
   let ended = request.readableEnded
@@ -48,8 +51,10 @@ export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint
         return
       } else {
         const more = new Promise<void>((resolve) => (wake = resolve))
+        const timer = setTimeout(() => onError(stalled(timeout)), timeout)
         request.resume()
         await more
+        clearTimeout(timer)
       }
       if (bytes < WAITING / 2 && request.isPaused()) request.resume()
     }
@@ -57,6 +62,10 @@ export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint
     request.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
     request.pause()
   }
+}
+
+function stalled(timeout: number): RegistryError {
+  return new RegistryError('SIZE_INVALID', `nothing of the body came for ${timeout / 1000} s`, { status: 408, headers: { Connection: 'close' } })
 }
 
 /** Detaches the memory, where it is the chunk's alone. */

@@ -55,10 +55,10 @@ async function* cutShort(car: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   }
 }
 
-function absent({ cid }: GatewayRequest, request: IncomingMessage): GatewayError {
+function absent({ cid, path }: GatewayRequest, request: IncomingMessage): GatewayError {
   // "When received, gateway SHOULD return HTTP 412 if the root block is not immediately available."
   const status = /\bonly-if-cached\b/i.test(request.headers['cache-control'] ?? '') ? 412 : 404
-  return new GatewayError(status, `not here: ${cid}`)
+  return new GatewayError(status, `not here: ${['/ipfs', cid, ...path].join('/')}`)
 }
 
 function headersOf({ cid, path, format, selection, etag, location }: GatewayRequest): OutgoingHttpHeaders {

@@ -5,28 +5,37 @@ import { bodyChunks } from './body-chunks.ts'
 const DRAIN_BYTES = 64 * 1024 * 1024
 const DRAIN_TIME = 10_000
 
+export interface RequestBodyOptions {
+  /** The client sends nothing before it has been told to continue. */
+  readonly awaited: boolean
+  /** How long the next byte may take, in milliseconds. */
+  readonly timeout: number
+}
+
 /** The body of a request, a chunk being the reader's until it asks for the next; a client that waits for `100 Continue` gets it when the first byte is asked for. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes that the client announced; undefined where it sends chunks until it is through. */
   readonly length: number | undefined
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
+  readonly #timeout: number
   #awaited: boolean
+  #discarded = false
 
-  /** @param awaited the client sends nothing before it has been told to continue */
-  constructor(request: IncomingMessage, response: ServerResponse, awaited: boolean) {
+  constructor(request: IncomingMessage, response: ServerResponse, { awaited, timeout }: RequestBodyOptions) {
     const { headers } = request
     this.length = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
     this.#request = request
     this.#response = response
+    this.#timeout = timeout
     this.#awaited = awaited
   }
 
-  /** @throws Error when the connection ends before the body does */
+  /** @throws RegistryError 408 when nothing comes for too long; Error when the connection ends before the body does */
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, void, void> {
     if (this.#awaited) this.#response.writeContinue()
     this.#awaited = false
-    return bodyChunks(this.#request)
+    return bodyChunks(this.#request, this.#timeout)
   }
 
   /**
@@ -34,7 +43,8 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
    * may lose the answer; so what still comes is dropped, up to a bound.
    */
   discard(): void {
-    if (this.length === 0 || this.#request.complete) return
+    if (this.length === 0 || this.#request.complete || this.#discarded) return
+    this.#discarded = true
     if (this.#awaited) {
       // The client has sent nothing yet, and whether it will is open: RFC 9110 §10.1.1 lets the server close.
       this.#response.setHeader('Connection', 'close')

@@ -19,6 +19,10 @@ export interface RequestListenerParts {
   readonly log: Logger
   /** Answers `/ipfs/…`. */
   readonly gateway?: Gateway | undefined
+  /** How long the next byte of a body may take, in milliseconds; one that goes on, however slowly, is never cut. @default 1 minute */
+  readonly bodyTimeout?: number | undefined
+  /** How long a client may take for a piece of a streamed answer, 64 KiB to a few MiB, in milliseconds. @default 5 minutes */
+  readonly pieceTimeout?: number | undefined
   /**
    * Asked first, for every request: true means that it answers this one itself. The body of a request that came with
    * `Expect: 100-continue` comes only after `response.writeContinue()`.
@@ -26,6 +30,8 @@ export interface RequestListenerParts {
   readonly fallback?: ((request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>) | undefined
 }
 
+const BODY_TIMEOUT = 60_000
+const PIECE_TIMEOUT = 300_000
 /** Requests of one connection that may wait for those before them; hardly any client sends more than one. */
 const MAX_PIPELINED = 64
 
@@ -85,23 +91,25 @@ export class RequestListener {
 
   /** Resolves with the error that became the answer, if one did. */
   async #respond(request: IncomingMessage, response: ServerResponse, awaited: boolean, id: string): Promise<unknown> {
-    const { gateway, fallback } = this.#parts
-    const body = new RequestBody(request, response, awaited)
-    let answer: Answer
-    let failure: unknown
+    const { gateway, fallback, bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT } = this.#parts
+    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout })
+    const common = { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id }
     try {
+      request.url = originForm(request.url ?? '')
+      checkCoding(request)
       if (fallback !== undefined && (await fallback(request, response))) return undefined
       const signal = signalOf(response)
       const ofGateway = gateway !== undefined && request.url?.startsWith('/ipfs/') === true
-      answer = ofGateway ? await gateway(request, signal) : await this.#answer(request, signal, body)
+      const answer = ofGateway ? await gateway(request, signal) : await this.#answer(request, signal, body)
+      body.discard()
+      await writeAnswer(response, answer, common, pieceTimeout)
+      return undefined
     } catch (error) {
       if (response.headersSent || response.destroyed) throw error
-      failure = error
-      answer = errorAnswer(toRegistryError(error))
+      body.discard()
+      await writeAnswer(response, errorAnswer(toRegistryError(error)), common, pieceTimeout)
+      return error
     }
-    body.discard()
-    await writeAnswer(response, answer, { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id })
-    return failure
   }
 
   async #answer(request: IncomingMessage, signal: AbortSignal, body: RequestBody): Promise<Answer> {
@@ -120,16 +128,34 @@ export class RequestListener {
     const { method, url } = request
     const line = { ...fields, method, url, status: response.statusCode }
     const { log } = this.#parts
-    if (failure !== undefined && response.destroyed && !response.headersSent) log.info({ ...line, status: 499 }, 'client went away')
-    else if (failure instanceof ClientGoneError) log.info(line, 'client went away')
-    else if (failure !== undefined && !isClientError(failure)) log.error({ ...line, err: failure }, 'failed')
+    if (failure instanceof ClientGoneError || (failure !== undefined && response.destroyed && !response.headersSent)) {
+      log.info({ ...line, status: 499 }, 'client went away')
+    } else if (failure !== undefined && !isClientError(failure)) log.error({ ...line, err: failure }, 'failed')
     else if (method === 'GET' || method === 'HEAD') log.debug(line, 'request')
     else log.info(line, 'request')
   }
 }
 
 function isClientError(failure: unknown): boolean {
-  return (failure instanceof RegistryError || failure instanceof GatewayError) && failure.status < 500
+  return (failure instanceof RegistryError || failure instanceof GatewayError) && (failure.status < 500 || failure.status === 501)
+}
+
+/** RFC 9112 §3.2.2: "a server MUST accept the absolute-form in requests even though most HTTP/1.1 clients will only send the absolute-form to a proxy." */
+function originForm(target: string): string {
+  const match = /^https?:\/\/[^/?#]*/i.exec(target)
+  if (match === null) return target
+  const rest = target.slice(match[0].length)
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/**
+ * RFC 9112 §6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD respond
+ * with 501 (Not Implemented)." Node takes off the chunks, and would have what is in them stored compressed.
+ */
+function checkCoding({ headers }: IncomingMessage): void {
+  const coding = headers['transfer-encoding']
+  if (coding === undefined || /^[\s,]*chunked[\s,]*$/i.test(coding)) return
+  throw new RegistryError('UNSUPPORTED', `transfer coding ${coding} is not supported`, { status: 501, headers: { Connection: 'close' } })
 }
 
 function signalOf(response: ServerResponse): AbortSignal {

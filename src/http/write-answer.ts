@@ -8,18 +8,24 @@ const JOINED_BYTES = 16 * 1024
 /**
  * Writes an answer; resolves when its last byte has been handed to the socket.
  *
- * @throws what the body's source threw; the connection is destroyed then, so that no client takes a part for the whole
+ * @param pieceTimeout how long a client may take for one chunk of a stream, in milliseconds; then the connection goes
+ * @throws what the body's source threw. Before its first chunk nothing has gone out, so another answer may be written;
+ *   afterwards the connection is destroyed, so that no client takes a part for the whole
  */
-export async function writeAnswer(response: ServerResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders): Promise<void> {
+export async function writeAnswer(response: ServerResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders, pieceTimeout: number): Promise<void> {
   const all = { ...common, ...headers }
   // RFC 9110 §8.6: no Content-Length with status 204; with 304 it would have to be that of the content.
   const length = lengthOf(body)
   if (status !== 204 && status !== 304 && length !== undefined) all['Content-Length'] = length
+  if (isStream(body) && response.req.method !== 'HEAD') return writeStream(response, body, pieceTimeout, () => response.writeHead(status, all))
   response.writeHead(status, all)
-  if (body === undefined || response.req.method === 'HEAD') response.end()
+  if (body === undefined || isStream(body)) response.end()
   else if (typeof body === 'string') response.end(body)
-  else if (body instanceof Uint8Array) endWith(response, body)
-  else await writeStream(response, body)
+  else endWith(response, body)
+}
+
+function isStream(body: Answer['body']): body is BodyStream {
+  return typeof body === 'object' && 'read' in body
 }
 
 function lengthOf(body: Answer['body']): number | undefined {
@@ -33,30 +39,39 @@ function endWith(response: ServerResponse, body: Uint8Array): void {
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 
-async function writeStream(response: ServerResponse, body: BodyStream): Promise<void> {
+async function writeStream(response: ServerResponse, body: BodyStream, pieceTimeout: number, writeHead: () => void): Promise<void> {
   const { length = Infinity } = body
   let written = 0
   try {
     for await (const chunk of body.read()) {
+      if (!response.headersSent) writeHead()
       written += chunk.length
       if (written > length) break
-      await write(response, chunk)
+      await write(response, chunk, pieceTimeout)
     }
     if (body.length !== undefined && written !== length) throw new Error(`the body is not of the ${body.length} bytes that were announced`)
+    if (!response.headersSent) writeHead()
     response.end()
   } catch (error) {
-    response.destroy()
+    // Whatever fails for want of the client, in the store or on the way to it, is no failure.
+    if (response.destroyed) throw new ClientGoneError({ cause: error })
+    if (response.headersSent) response.destroy()
     throw error
   }
 }
 
 /** Resolves once the chunk has left and its memory may be used again. */
-function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
+function write(response: ServerResponse, chunk: Uint8Array, timeout: number): Promise<void> {
   return new Promise((resolve, reject) => {
     if (response.destroyed) return reject(new ClientGoneError())
-    const onClose = (): void => reject(new ClientGoneError())
+    const onClose = (): void => {
+      clearTimeout(timer)
+      reject(new ClientGoneError())
+    }
+    const timer = setTimeout(() => response.destroy(), timeout)
     response.once('close', onClose)
     response.write(chunk, (cause) => {
+      clearTimeout(timer)
       response.off('close', onClose)
       if (cause) reject(new ClientGoneError({ cause }))
       else resolve()

@@ -12,7 +12,7 @@ describe('the body of a request', () => {
     const sent = randomBytes(5 * 1024 * 1024 + 17)
     const hash = createHash('sha256')
     await serve(async (incoming) => {
-      for await (const chunk of bodyChunks(incoming)) {
+      for await (const chunk of bodyChunks(incoming, 60_000)) {
         if (Math.random() < 0.1) await sleep(1)
         hash.update(chunk)
       }
@@ -23,7 +23,7 @@ describe('the body of a request', () => {
   it('waits in the client, not in memory', async () => {
     let largest = 0
     await serve(async (incoming) => {
-      for await (const chunk of bodyChunks(incoming)) {
+      for await (const chunk of bodyChunks(incoming, 60_000)) {
         await sleep(chunk.byteLength > 0 ? 1 : 0)
         largest = Math.max(largest, incoming.readableLength)
       }
@@ -34,7 +34,7 @@ describe('the body of a request', () => {
   it('may be empty', async () => {
     let chunks = 0
     await serve(async (incoming) => {
-      for await (const chunk of bodyChunks(incoming)) chunks += chunk.byteLength
+      for await (const chunk of bodyChunks(incoming, 60_000)) chunks += chunk.byteLength
     }, (outgoing) => outgoing.end())
     assert.equal(chunks, 0)
   })
@@ -44,7 +44,7 @@ describe('the body of a request', () => {
     let failure: unknown
     await serve(async (incoming) => {
       try {
-        for await (const chunk of bodyChunks(incoming)) received += chunk.byteLength
+        for await (const chunk of bodyChunks(incoming, 60_000)) received += chunk.byteLength
       } catch (error) {
         failure = error
       }

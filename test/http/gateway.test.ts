@@ -150,6 +150,12 @@ describe('gateway', () => {
     })
   }
 
+  it('names what is not here', async (t) => {
+    const response = await ask(t, `/ipfs/${tree.root}/a/nothing?format=car`)
+    assert.equal(response.status, 404)
+    assert.equal(await response.text(), `not here: /ipfs/${tree.root}/a/nothing\n`)
+  })
+
   it('cuts the stream when a block below is missing', async (t) => {
     const partial = new Blocks()
     for (const { cid, bytes } of [...layout.nodes, ...leaves.slice(0, 2)]) partial.put(cid, bytes)

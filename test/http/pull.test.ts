@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RegistryError } from '../../src/oci/errors.ts'
 import type { Blob, Registry } from '../../src/registry/registry.ts'
+import type { Logger } from '../../src/telemetry/logger.ts'
 import { bytesOf, digestText, imageManifest, pushBlob, pushImage } from '../registry/sample.ts'
 import { dial, errorCodes, startFace, talk, until } from './harness.ts'
 
@@ -213,6 +215,51 @@ describe('a body that breaks off', () => {
       const response = await fetch(`${base}/v2/a/blobs/${ABSENT}`)
       await assert.rejects(response.arrayBuffer())
     }
+  })
+
+  it('is told as the error that it is when nothing of it has gone out', async (t) => {
+    const read: Blob['read'] = async function* () {
+      throw new RegistryError('MANIFEST_UNVERIFIED')
+    }
+    const { base } = await startFace(t, () => ({ registry: registryWith({ digest, size: 100, read }) }))
+    const response = await fetch(`${base}/v2/a/blobs/${ABSENT}`)
+    assert.equal(response.status, 502)
+    assert.equal(response.headers.get('docker-content-digest'), null)
+    assert.deepEqual(await errorCodes(response), ['MANIFEST_UNVERIFIED'])
+    assert.equal((await fetch(`${base}/v2/a/blobs/${ABSENT}`, { method: 'HEAD' })).status, 200)
+  })
+
+  it('is no failure when it is the client that goes, whatever the store says then', async (t) => {
+    const lines: [string, Record<string, unknown>][] = []
+    const log = (level: string) => (fields: Record<string, unknown>): void => void lines.push([level, fields])
+    const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error'), child: () => logger } as unknown as Logger
+    const read: Blob['read'] = async function* (options) {
+      yield Buffer.alloc(50)
+      await new Promise((resolve) => options?.signal?.addEventListener('abort', resolve))
+      throw Object.assign(new Error('canceled'), { code: 'ECANCELED' })
+    }
+    const { port } = await startFace(t, () => ({ log: logger, registry: registryWith({ digest, size: 100, read }) }))
+    const socket = await dial(port)
+    socket.write(`GET /v2/a/blobs/${ABSENT} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    socket.once('data', () => socket.destroy())
+    await until(() => lines.length > 0)
+    assert.deepEqual(lines.map(([level, { status, err }]) => ({ level, status, err })), [{ level: 'info', status: 499, err: undefined }])
+  })
+
+  it('is given up when the client takes nothing of it for long', async (t) => {
+    let closed = false
+    const read: Blob['read'] = async function* () {
+      try {
+        for (const chunk = Buffer.alloc(1024 * 1024); ; ) yield chunk
+      } finally {
+        closed = true
+      }
+    }
+    const { port } = await startFace(t, () => ({ pieceTimeout: 100, registry: registryWith({ digest, size: 1024 ** 4, read }) }))
+    const socket = await dial(port)
+    socket.write(`GET /v2/a/blobs/${ABSENT} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await until(() => closed)
+    socket.destroy()
   })
 
   it('is read no further when the client goes, nor faster than it reads', async (t) => {

@@ -223,6 +223,30 @@ describe('a manifest is pushed', () => {
   })
 })
 
+describe('a body that stalls', () => {
+  it('ends its request; what came is kept, and its client can go on', async (t) => {
+    const face = await startFace(t, () => ({ bodyTimeout: 100 }))
+    const location = await begin(face)
+    const answer = await talk(face.port, `PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello`)
+    assert.match(answer, /^HTTP\/1.1 408 .*nothing of the body came/s)
+    const again = await fetch(new URL(location, face.base), { method: 'PATCH', body: 'world' })
+    assert.equal(again.headers.get('range'), '0-9')
+  })
+
+  it('is not one that goes on slowly', async (t) => {
+    const face = await startFace(t, () => ({ bodyTimeout: 100 }))
+    const location = await begin(face)
+    const socket = await dial(face.port)
+    const answer = text(socket)
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n`)
+    for (const byte of 'helloworld') {
+      await new Promise((resolve) => setTimeout(resolve, 40))
+      socket.write(byte)
+    }
+    assert.match(await answer, /^HTTP\/1.1 202 /)
+  })
+})
+
 describe('a body that nobody wants', () => {
   const denying = (registry: RegistryCore): { registry: Registry } => ({
     registry: Object.assign(Object.create(registry) as Registry, {

@@ -77,6 +77,23 @@ describe('the server', () => {
     await assert.rejects(fetch(`${base}/v2/`))
   })
 
+  it('takes targets in absolute form', async (t) => {
+    const { port } = await startFace(t, () => ({ gateway: async ({ url }) => ({ status: 200, body: `gateway ${url}` }) }))
+    const ask = (target: string): Promise<string> => talk(port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    assert.match(await ask('http://registry.example:5000/v2/'), /^HTTP\/1.1 200/)
+    assert.match(await ask('http://registry.example/v2/_catalog?n=x'), /PAGINATION_NUMBER_INVALID/)
+    assert.match(await ask('HTTPS://registry.example/ipfs/x?format=raw'), /gateway \/ipfs\/x\?format=raw$/)
+    assert.match(await ask('http://registry.example?a'), /^HTTP\/1.1 404/)
+  })
+
+  it('refuses a transfer coding that it would have to take off', async (t) => {
+    const { port } = await startFace(t)
+    const push = (coding: string): Promise<string> =>
+      talk(port, `PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: ${coding}\r\n\r\n2\r\n{}\r\n0\r\n\r\n`)
+    assert.match(await push('gzip, chunked'), /^HTTP\/1.1 501 .*transfer coding gzip, chunked is not supported/s)
+    assert.match(await push('Chunked'), /^HTTP\/1.1 400 .*MANIFEST_INVALID/s)
+  })
+
   it('tells a client that speaks no HTTP', async (t) => {
     const { port } = await startFace(t)
     assert.match(await talk(port, 'nonsense\r\n\r\n'), /^HTTP\/1.1 400/)
