@@ -3,6 +3,7 @@ import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
 import type { FileFetch, ImageSession, IpfsNetwork, ProvideQueue } from '../ipfs/node.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { blobData, inRepository, within } from '../registry/paths.ts'
+import type { Turns } from '../ipfs/turns.ts'
 import type { AbortOptions, ByteRange, FinishedUpload, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readImage, type ClonedImage, type Fetched } from './clone.ts'
@@ -14,8 +15,13 @@ export interface FlightParts {
   readonly store: ObjectStore
   readonly network: Pick<IpfsNetwork, 'open'>
   readonly provides?: ProvideQueue | undefined
+  /** Images that are transferred at once: those that are still searched for cost little. */
+  readonly turns: Turns
   readonly log: Logger
 }
+
+/** Milliseconds that an image which was found may wait for its turn. */
+const TURN_TIMEOUT = 60_000
 
 /** Whether a global repository is in the store, whole. */
 export async function isHere(store: ObjectStore, cid: CID, options?: AbortOptions): Promise<boolean> {
@@ -108,7 +114,14 @@ export class CloneFlight {
       // Another flight may have landed since the caller looked.
       if (await isHere(store, this.#cid, this.#options)) return this.#image.resolve(undefined)
       session = network.open(this.#cid)
-      await this.#transfer(session)
+      await untilAborted(session.find(this.#options), this.#abort.signal)
+      this.#found = true
+      const endTurn = await this.#turn()
+      try {
+        await this.#transfer(session)
+      } finally {
+        endTurn()
+      }
       log.info({ cid }, 'image cloned')
     } catch (error) {
       const told = this.#told(error)
@@ -123,12 +136,19 @@ export class CloneFlight {
     }
   }
 
+  async #turn(): Promise<() => void> {
+    const timeout = new AbortController()
+    const timer = setTimeout(() => timeout.abort(busy()), TURN_TIMEOUT)
+    try {
+      return await this.#parts.turns.take({ signal: AbortSignal.any([this.#abort.signal, timeout.signal]) })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   async #transfer(session: ImageSession): Promise<void> {
     const { store, provides, log } = this.#parts
-    const onFound = (): void => {
-      this.#found = true
-    }
-    const image = await untilAborted(readImage(this.#cid, session, { ...this.#options, onFound }), this.#abort.signal)
+    const image = await untilAborted(readImage(this.#cid, session, this.#options), this.#abort.signal)
     const fetched: Fetched[] = [...image.fetched]
     // What is a manifest as well is here already; asked for again, its fetch is joined.
     const blobs = image.entries.filter(({ blob }) => blob)
@@ -162,17 +182,22 @@ export class CloneFlight {
     return { signal: this.#abort.signal }
   }
 
-  /** What the client is told. Only where nothing at all was found is the name unknown. */
+  /** What the client is told. The name is unknown only where nothing was found and all who were asked have said no. */
   #told(cause: unknown): RegistryError {
     const cid = this.#cid.toString()
     if (cause instanceof RegistryError) return cause
     if (cause instanceof VerificationError) return new RegistryError('MANIFEST_UNVERIFIED', `${cid}: ${cause.message}`, { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
-    if (cause instanceof ContentUnavailableError && !this.#found) {
+    if (cause instanceof ContentUnavailableError && !this.#found && cause.failures.length === 0) {
       return new RegistryError('NAME_UNKNOWN', `nobody was found who has the image: ${reason}`, { cause, detail: { name: cid } })
     }
     return new RegistryError('UNAVAILABLE', `${cid} could not be cloned: ${reason}`, { cause })
   }
+}
+
+/** What who comes when there is no room is told. */
+export function busy(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'too many images are being cloned, try again', { headers: { 'Retry-After': '5' } })
 }
 
 async function finishedUploads(fetched: readonly Fetched[]): Promise<FinishedUpload[]> {

@@ -1,9 +1,12 @@
 import type { CID } from 'multiformats/cid'
 import { RegistryError } from '../oci/errors.ts'
-import { CloneFlight, type FlightParts } from './clone-flight.ts'
+import { Turns } from '../ipfs/turns.ts'
+import { busy, CloneFlight, type FlightParts } from './clone-flight.ts'
 
-/** Clones at once in a process; each may hold the manifests of an image in memory. */
-const MAX_FLIGHTS = 64
+/** Clones at once in a process, most of them of images that are still searched for: anybody can ask for what nobody has. */
+const MAX_FLIGHTS = 1024
+/** … and those of images that were found: each may hold the manifests of one in memory. */
+const MAX_TRANSFERS = 32
 
 /** The clones under way in this process: one an image. One that failed is not remembered. */
 export class CloneFlights {
@@ -11,8 +14,8 @@ export class CloneFlights {
   readonly #flights = new Map<string, CloneFlight>()
   #closed = false
 
-  constructor(parts: FlightParts) {
-    this.#parts = parts
+  constructor(parts: Omit<FlightParts, 'turns'>) {
+    this.#parts = { ...parts, turns: new Turns(MAX_TRANSFERS) }
   }
 
   /** The flight that brings an image, begun where there is none. @throws RegistryError UNAVAILABLE */
@@ -21,7 +24,7 @@ export class CloneFlights {
     const running = this.#flights.get(name)
     if (running !== undefined && !running.isStopped) return running
     if (this.#closed) throw new RegistryError('UNAVAILABLE', 'the registry is stopping')
-    if (this.#flights.size >= MAX_FLIGHTS) throw new RegistryError('UNAVAILABLE', 'too many images are being cloned, try again', { headers: { 'Retry-After': '5' } })
+    if (this.#flights.size >= MAX_FLIGHTS) throw busy()
     const flight = new CloneFlight(cid, this.#parts)
     this.#flights.set(name, flight)
     const gone = (): void => {

@@ -27,11 +27,6 @@ export interface Fetched {
   readonly fetch: FileFetch
 }
 
-export interface ReadImageOptions extends AbortOptions {
-  /** Called when the repository is here: somebody has the image. */
-  readonly onFound?: (() => void) | undefined
-}
-
 /** `_manifests/tags/latest/index/sha256/<hex>` is six deep. */
 const TREE_LIMITS: TreeLimits = { bytes: 8 * 1024 * 1024, files: 2 * MAX_REFERENCES + 3, depth: 8 }
 
@@ -42,9 +37,8 @@ const TREE_LIMITS: TreeLimits = { bytes: 8 * 1024 * 1024, files: 2 * MAX_REFEREN
  * @throws ContentUnavailableError
  * @throws VerificationError when it is not what a push leaves
  */
-export async function readImage(cid: CID, session: ImageSession, options: ReadImageOptions = {}): Promise<ClonedImage> {
+export async function readImage(cid: CID, session: ImageSession, options: AbortOptions = {}): Promise<ClonedImage> {
   const tree = await session.tree(TREE_LIMITS, options)
-  options.onFound?.()
   const digest = latestOf(tree)
   const listed = new Map(readDiscoFile(fileOf(tree, within.discoFile)).map((entry) => [formatDigest(entry.digest), entry]))
   const [first] = listed.values()

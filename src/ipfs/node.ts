@@ -41,9 +41,17 @@ export interface FileFetch {
 /** Everything about one image comes through one session: whoever had one block will have the others. */
 export interface ImageSession {
   /**
+   * Resolves when the block of the session's root is here, and so somebody has the image. Cheap: nothing else is
+   * fetched, and no more is kept of it than a directory needs.
+   *
+   * @throws ContentUnavailableError when it is not here within the session's time
+   */
+  find(options?: AbortOptions): Promise<void>
+
+  /**
    * The files of the directory at the session's root.
    *
-   * @throws ContentUnavailableError when nobody was found who has it, within the session's time
+   * @throws ContentUnavailableError as `find`, or when a block of it can't be had
    * @throws VerificationError when it is no directory, is larger than `limits`, or its blocks lie
    */
   tree(limits: TreeLimits, options?: AbortOptions): Promise<Tree>

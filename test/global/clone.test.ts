@@ -171,6 +171,7 @@ describe('a clone', () => {
 
   it('goes on from the store where a read of what arrives ends early', async () => {
     const short = (session: ImageSession): ImageSession => ({
+      find: (...args) => session.find(...args),
       tree: (...args) => session.tree(...args),
       keep: (...args) => session.keep(...args),
       close: () => session.close(),
@@ -260,8 +261,8 @@ describe('a clone', () => {
       await assert.rejects(quiet.registry.manifest(cid, 'latest'), registryError('NAME_UNKNOWN'))
       await assert.rejects(quiet.registry.cloneGlobalRepo(cid), registryError('NAME_UNKNOWN'))
     }
-    await disco.registry.cloneGlobalRepo('no/cid')
-    await disco.registry.cloneGlobalRepo(image.manifest.digest.hex)
+    await assert.rejects(disco.registry.cloneGlobalRepo('no/cid'), registryError('NAME_INVALID'))
+    await assert.rejects(disco.registry.cloneGlobalRepo(image.manifest.digest.hex), registryError('NAME_INVALID'))
     assert.equal(disco.sessions, 0)
     await disco.registry.cloneGlobalRepo(cid)
     await (await disco.sharing({ noClone: true })).registry.manifest(cid, 'latest')

@@ -1,3 +1,4 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { NetworkOptionError } from './network-options.ts'
 
@@ -8,7 +9,7 @@ export interface GivenPeers {
   readonly gateways: readonly URL[]
 }
 
-/** @throws NetworkOptionError naming the peer that is neither a multiaddr nor an http(s) URL */
+/** @throws NetworkOptionError naming the first peer that is neither a multiaddr nor an http(s) URL that can be asked */
 export function parsePeers(peers: readonly string[]): GivenPeers {
   const multiaddrs: Multiaddr[] = []
   const gateways: URL[] = []
@@ -20,15 +21,29 @@ export function parsePeers(peers: readonly string[]): GivenPeers {
 }
 
 export function parseMultiaddr(text: string): Multiaddr {
+  const address = attempt(() => multiaddr(text), `${text} is not a multiaddr`)
+  for (const { name, value } of address.getComponents()) {
+    if (name === 'p2p') attempt(() => peerIdFromString(value ?? ''), `${text} has no peer id after /p2p/`)
+  }
+  return address
+}
+
+function attempt<T>(parse: () => T, failure: string): T {
   try {
-    return multiaddr(text)
+    return parse()
   } catch (cause) {
-    throw new NetworkOptionError(`${text} is not a multiaddr`, { cause })
+    throw new NetworkOptionError(failure, { cause })
   }
 }
 
 function parseUrl(text: string): URL {
   const url = URL.parse(text)
-  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url
-  throw new NetworkOptionError(`${text} is neither a multiaddr (/ip4/…) nor an http or https URL`)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new NetworkOptionError(`${text} is neither a multiaddr (/ip4/…) nor an http or https URL`)
+  }
+  if (/[?#]/.test(text)) throw new NetworkOptionError(`${url.origin}${url.pathname} is given with a query or a fragment: a peer's URL has none`)
+  if (/\/ip[fn]s\/?$/.test(url.pathname)) {
+    throw new NetworkOptionError(`${url.origin}${url.pathname} is a directory of the gateway: give the URL before it, ${new URL('..', url.href.replace(/\/?$/, '/')).href}`)
+  }
+  return url
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError } from '../errors.ts'
 import type { BlockReader, ImageSession, IpfsNetwork, NodeInfo } from '../node.ts'
+import { Turns } from '../turns.ts'
 import { BitswapSource } from './bitswap/source.ts'
 import { Bitswap } from './bitswap/service.ts'
 import { loadIdentity } from './identity.ts'
@@ -44,6 +45,10 @@ const STOP_TIMEOUT = 5_000
 /** Providers dialled at a time. */
 const DIALS = 8
 const DIAL_TIMEOUT = 10_000
+/** Searches by the routing at once; the given peers are asked without waiting for it. */
+const LOOKUPS = 64
+/** What a timer can wait for at most, in milliseconds; one that is longer ends at once. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1
 type Routing = Pick<HeliaWithLibp2p['routing'], 'provide' | 'findProviders'>
 
 /** Helia in public; where nobody is looked for, libp2p alone: Helia would bring 30 MB of modules that nobody uses. */
@@ -67,6 +72,8 @@ interface Running {
 export class EmbeddedNetwork implements IpfsNetwork {
   readonly #parts: NetworkParts
   readonly #given: GivenPeers
+  readonly #findTimeout: number
+  readonly #lookups = new Turns(LOOKUPS)
   #running: Running | undefined
 
   /** @throws NetworkOptionError at the first option that can't be used */
@@ -75,6 +82,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
     if (mode === 'public' && swarmKey !== undefined) throw new NetworkOptionError('a swarm key needs a private network')
     for (const address of [...listen, ...announce]) parseMultiaddr(address)
     this.#parts = parts
+    this.#findTimeout = Math.min(parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT, LONGEST_TIMEOUT)
     this.#given = parsePeers(peers)
     if (mode === 'private' && this.#given.multiaddrs.some((address) => address.toString().startsWith('/dnsaddr/'))) {
       throw new NetworkOptionError('a private network dials given addresses only: /dnsaddr leads to others')
@@ -108,7 +116,7 @@ export class EmbeddedNetwork implements IpfsNetwork {
     const running = this.#running
     this.#running = undefined
     if (running === undefined) return
-    running.stop.abort(new ContentUnavailableError('the IPFS network was stopped'))
+    running.stop.abort(new ContentUnavailableError('the search was ended', { failures: ['the IPFS network was stopped'] }))
     clearTimeout(running.lonely)
     running.peers.stop()
     const timeout = Promise.withResolvers<void>()
@@ -131,18 +139,18 @@ export class EmbeddedNetwork implements IpfsNetwork {
   }
 
   open(root: CID): ImageSession {
-    const findTimeout = this.#parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT
-    return this.#parts.session(root, { gateways: this.#given.gateways, bitswap: this.source(root), findTimeout })
+    return this.#parts.session(root, { gateways: this.#given.gateways, bitswap: this.source(root), findTimeout: this.#findTimeout })
   }
 
   /** Blocks of one image from the peers. */
   source(root: CID): BlockSource {
-    const { node, stop } = this.#started()
+    const { node, peers, stop } = this.#started()
     return new BitswapSource({
       bitswap: node.libp2p.services.bitswap,
       find: (cid, found, options) => this.#find(cid, found, options),
+      given: () => peers.states(),
       root,
-      findTimeout: this.#parts.options.findTimeout ?? DEFAULT_FIND_TIMEOUT,
+      findTimeout: this.#findTimeout,
       exhaustive: this.#parts.options.mode === 'private',
       signal: stop.signal,
     })
@@ -177,14 +185,19 @@ export class EmbeddedNetwork implements IpfsNetwork {
       await libp2p.dial(id, { signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) })
       found(id)
     }
-    for await (const provider of routing.findProviders(root, { ...(signal && { signal }) })) {
-      const id = peerIdFromCID(provider.id)
-      if (id.equals(libp2p.peerId)) continue
-      const dialled = dial(id).catch(() => {}).finally(() => dials.delete(dialled))
-      dials.add(dialled)
-      if (dials.size >= DIALS) await Promise.race(dials)
+    const endTurn = await this.#lookups.take({ signal })
+    try {
+      for await (const provider of routing.findProviders(root, { ...(signal && { signal }) })) {
+        const id = peerIdFromCID(provider.id)
+        if (id.equals(libp2p.peerId)) continue
+        const dialled = dial(id).catch(() => {}).finally(() => dials.delete(dialled))
+        dials.add(dialled)
+        if (dials.size >= DIALS) await Promise.race(dials)
+      }
+      await Promise.all(dials)
+    } finally {
+      endTurn()
     }
-    await Promise.all(dials)
   }
 
   #started(): Running {

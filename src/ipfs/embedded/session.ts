@@ -22,6 +22,8 @@ export interface SessionParts {
 
 /** Blocks that all files of a session together may have fetched ahead: at 1 MiB each, what a clone costs in memory. */
 const BLOCKS_AHEAD = 16
+/** Bytes of a root that are kept while the image waits its turn; a repository's has 200. */
+const KEPT_ROOT = 16 * 1024
 
 /** A clone of one image, from a source of blocks into the store. */
 export class EmbeddedSession implements ImageSession {
@@ -31,11 +33,17 @@ export class EmbeddedSession implements ImageSession {
   readonly #window = new Window(BLOCKS_AHEAD)
   readonly #files = new Map<string, SessionFile>()
   readonly #begun: SessionFile[] = []
+  #rootBlock: Uint8Array | undefined
   #tree: WalkedTree | undefined
 
   constructor(root: CID, parts: SessionParts) {
     this.#root = root
     this.#parts = parts
+  }
+
+  async find(options: AbortOptions = {}): Promise<void> {
+    const bytes = await this.#fetch(this.#root, { signal: this.#until(options.signal) })
+    if (bytes.length <= KEPT_ROOT) this.#rootBlock = new Uint8Array(bytes)
   }
 
   async tree(limits: TreeLimits, options: AbortOptions = {}): Promise<Tree> {
@@ -79,6 +87,7 @@ export class EmbeddedSession implements ImageSession {
   readonly #fetch: FetchBlock = async (cid, options) => {
     const inline = inlined(cid)
     if (inline !== undefined) return inline
+    if (this.#rootBlock !== undefined && cid.equals(this.#root)) return new Uint8Array(this.#rootBlock)
     if (cid.multihash.code !== SHA2_256) throw new VerificationError(`block ${cid} has a hash that is not supported: 0x${cid.multihash.code.toString(16)}`)
     return (await this.#local(cid, options)) ?? (await this.#parts.source.fetch(cid, options))
   }

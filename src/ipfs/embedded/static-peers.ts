@@ -19,6 +19,13 @@ interface StaticPeer {
   timer: NodeJS.Timeout | undefined
 }
 
+/** What is known of a given peer. */
+export interface GivenPeer {
+  readonly address: string
+  /** While it is connected. */
+  readonly id: PeerId | undefined
+}
+
 /** The peers that were given: dialled at start, and again and again when they are not there. */
 export class StaticPeers {
   readonly #libp2p: Libp2p
@@ -42,6 +49,13 @@ export class StaticPeers {
     this.#libp2p.removeEventListener('peer:disconnect', this.#disconnected)
     this.#stopped.abort()
     for (const { timer } of this.#peers) clearTimeout(timer)
+  }
+
+  states(): GivenPeer[] {
+    return this.#peers.map(({ address, id }) => ({
+      address: address.toString(),
+      id: id !== undefined && this.#libp2p.getConnections(id).length > 0 ? id : undefined,
+    }))
   }
 
   /** Tells of every given peer that is connected, dialling at once those that are not; resolves when each has been tried. */

@@ -5,7 +5,7 @@ import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
 import { afterSilence } from './after-silence.ts'
 import type { BlockPeer } from './block-peer.ts'
-import { Patience } from './patience.ts'
+import { LEAST_RATE, Patience } from './patience.ts'
 import { race, type Contender } from './race.ts'
 
 export interface CombinedSourceOptions {
@@ -47,8 +47,6 @@ const SLOW = 4000
 /** Bytes a second of a peer below which others are asked as well: a stream of music has more. */
 const SLOW_RATE = 64 * 1024
 const PATIENCE = 30_000
-/** Bytes a second below which patience with a peer runs out. */
-const LEAST_RATE = 16 * 1024
 /** Failures in a row after which a peer is not asked again. */
 const MAX_FAILURES = 3
 /** Misses in a row, or stalls, after which a peer is asked after everyone else. */

@@ -1,3 +1,5 @@
+/** Bytes a second below which patience runs out. */
+export const LEAST_RATE: number = 16 * 1024
 /** Bytes that an answer counts for at least: what is small costs a way there and back, not bytes. */
 const LEAST_BYTES = 8 * 1024
 
@@ -33,6 +35,7 @@ export class Patience {
     }
   }
 
+  /** Bytes that came, of an answer or of a part of it. */
   gave(bytes: number): void {
     this.#settle()
     this.#left = Math.min(this.#limit, this.#left + (bytes * 1000) / this.#rate)

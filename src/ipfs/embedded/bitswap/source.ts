@@ -3,20 +3,26 @@ import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import type { BlockSource } from '../../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../../errors.ts'
+import { LEAST_RATE, Patience } from '../../gateway/patience.ts'
 import { MAX_BLOCK_SIZE } from '../../unixfs/block.ts'
 import type { Bitswap } from './service.ts'
 import { PeerSearch, type FindPeers } from '../peer-search.ts'
+import type { GivenPeer } from '../static-peers.ts'
 
 /** Peers asked at once while nobody is known to have the image: for its root, which is small, and for any other block. */
 const STRANGERS_FOR_ROOT = 16
 const STRANGERS_AT_ONCE = 3
 /** Milliseconds without a block from a peer after which the next one is asked as well. */
 const PATIENCE = 4_000
+/** Milliseconds that all may cost altogether who hardly give anything, at least. */
+const PATIENCE_WITH_ALL = 30_000
 
 export interface BitswapSourceOptions {
   readonly bitswap: Pick<Bitswap, 'peers' | 'onPeer' | 'want'>
   /** Connects to peers that may have the image. */
   readonly find: FindPeers
+  /** Those who were named, and so have to answer before nobody has it. */
+  readonly given: () => readonly GivenPeer[]
   /** Root of the image. */
   readonly root: CID
   /** Milliseconds to wait for somebody who has a block, while nobody gives anything. */
@@ -46,6 +52,7 @@ interface Giver {
  */
 export class BitswapSource implements BlockSource {
   readonly #bitswap: BitswapSourceOptions['bitswap']
+  readonly #given: BitswapSourceOptions['given']
   readonly #root: CID
   readonly #findTimeout: number
   readonly #exhaustive: boolean
@@ -53,12 +60,17 @@ export class BitswapSource implements BlockSource {
   readonly #close = new AbortController()
   readonly #closed: AbortSignal
   readonly #givers = new Map<string, Giver>()
+  readonly #patience: Patience
+  /** Who has answered anything. */
+  readonly #answered = new Set<string>()
   #gaveAt = 0
 
-  constructor({ bitswap, find, root, findTimeout, exhaustive, signal }: BitswapSourceOptions) {
+  constructor({ bitswap, find, given, root, findTimeout, exhaustive, signal }: BitswapSourceOptions) {
     this.#bitswap = bitswap
+    this.#given = given
     this.#root = root
     this.#findTimeout = findTimeout
+    this.#patience = new Patience(Math.max(findTimeout, PATIENCE_WITH_ALL), LEAST_RATE)
     this.#exhaustive = exhaustive
     this.#closed = AbortSignal.any([this.#close.signal, signal])
     this.#search = new PeerSearch(find, root, this.#closed)
@@ -77,7 +89,14 @@ export class BitswapSource implements BlockSource {
   }
 
   async close(): Promise<void> {
-    this.#close.abort(new ContentUnavailableError(`the session of ${this.#root} was closed`))
+    this.#close.abort(new ContentUnavailableError('the search was ended', { failures: [`the session of ${this.#root} was closed`] }))
+  }
+
+  unanswered(): readonly string[] {
+    return this.#given().flatMap(({ address, id }) => {
+      if (id === undefined) return [`${address}: not connected`]
+      return this.#answered.has(id.toString()) ? [] : [`${address}: no answer`]
+    })
   }
 
   /** Asks peer after peer until one gives the block. */
@@ -88,15 +107,17 @@ export class BitswapSource implements BlockSource {
       const timer = setInterval(() => step(), Math.min(PATIENCE, this.#findTimeout) / 4)
       const forgetPeer = this.#bitswap.onPeer((peer) => retry(peer))
       const forgetSearch = this.#search.onFound((peer) => retry(peer))
+      const endPatience = this.#patience.wait(() => fail('too little came in too long a time'))
       const finish = (settle: () => void): void => {
         clearInterval(timer)
+        endPatience()
         forgetPeer()
         forgetSearch()
         stop.removeEventListener('abort', aborted)
         settle()
       }
       const aborted = (): void => finish(() => reject(stop.reason))
-      const fail = (why: string): void => finish(() => reject(new ContentUnavailableError(`${cid}: ${why}`)))
+      const fail = (why: string): void => finish(() => reject(new ContentUnavailableError(`${cid}: ${why}`, { failures: this.unanswered() })))
       /** A peer that is (again) connected is worth another question, unless it has said no. */
       const retry = (peer: PeerId): void => {
         if (asked.get(peer.toString())?.state === 'failed') asked.delete(peer.toString())
@@ -149,8 +170,11 @@ export class BitswapSource implements BlockSource {
     if (giver !== undefined) giver.asked++
     try {
       const block = await this.#bitswap.want(peer, cid, { signal })
+      this.#answered.add(name)
       if (block !== undefined) {
         this.#gaveAt = Date.now()
+        this.#patience.gave(block.length)
+        this.#patience.answered()
         const known = this.#givers.get(name) ?? giver ?? { peer, asked: 0, gaveAt: 0 }
         known.gaveAt = this.#gaveAt
         this.#givers.set(name, known)
