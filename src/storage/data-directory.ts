@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -53,7 +53,9 @@ export class DataDirectory {
     writeFileSync(this.#holder, `${JSON.stringify({ pid: process.pid, address })}\n`)
   }
 
+  /** Before the lock goes: afterwards it might be another's note. */
   release(): void {
+    rmSync(this.#holder, { force: true })
     this.#lock.close()
   }
 }
@@ -63,7 +65,8 @@ function makeDirectory(path: string): void {
   if (existsSync(path)) return
   makeDirectory(dirname(path))
   try {
-    mkdirSync(path)
+    // Whoever may read what is in it may pull, whatever the registry says.
+    mkdirSync(path, 0o700)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

@@ -3,12 +3,17 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
+import { isNoSpace } from './blob-files.ts'
 import type { CloseRequest, WriteOutcome, WriteRequest, WriterStart } from './database-writer.ts'
+import { Reserve } from './reserve.ts'
 import type { SqlValue, Statement } from './statement.ts'
+import { threadFlags } from './thread-flags.ts'
 
 export interface WriteOptions extends AbortOptions {
   /** False for what a power loss may take: seen by everyone at once, but not waited for to reach the disk. @default true */
   readonly durable?: boolean
+  /** What this write is for gives room: on a full medium it may have the room that is kept for that. @default false */
+  readonly freeing?: boolean
 }
 
 /** How long a connection waits for another process that holds a lock, in milliseconds. */
@@ -30,13 +35,15 @@ export class Database {
   readonly #reader: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   readonly #writer: Worker
+  readonly #reserve: Reserve
   readonly #pending = new Map<number, Pending>()
   #next = 0
   #failure: Error | undefined
 
-  private constructor(reader: DatabaseSync, writer: Worker) {
+  private constructor(reader: DatabaseSync, writer: Worker, reserve: Reserve) {
     this.#reader = reader
     this.#writer = writer
+    this.#reserve = reserve
     writer.on('message', (outcome: WriteOutcome) => this.#settle(outcome))
     writer.on('error', (cause) => this.#fail(new StorageFailedError('the database writer failed', { cause })))
     writer.on('exit', () => this.#fail(new StorageFailedError('the database is closed')))
@@ -46,7 +53,10 @@ export class Database {
   /** Opens the file and creates it where there is none. @throws StorageFailedError */
   static async open(file: string): Promise<Database> {
     const start: WriterStart = { file, busyTimeout: BUSY_TIMEOUT }
-    const writer = new Worker(new URL(`./database-writer${extname(import.meta.url)}`, import.meta.url), { workerData: start })
+    const writer = new Worker(new URL(`./database-writer${extname(import.meta.url)}`, import.meta.url), {
+      workerData: start,
+      execArgv: threadFlags(),
+    })
     try {
       await new Promise((resolve, reject) => {
         writer.once('message', resolve)
@@ -54,10 +64,12 @@ export class Database {
       })
       const reader = new DatabaseSync(file, { timeout: BUSY_TIMEOUT })
       reader.exec('PRAGMA query_only = ON')
-      return new Database(reader, writer)
+      const reserve = new Reserve(`${file}-reserve`)
+      await reserve.hold()
+      return new Database(reader, writer, reserve)
     } catch (cause) {
       await writer.terminate()
-      throw new StorageFailedError(`cannot open ${file}`, { cause })
+      throw new StorageFailedError(`cannot open ${file}: ${(cause as Error).message}`, { cause })
     }
   }
 
@@ -88,7 +100,16 @@ export class Database {
    */
   async write(statements: readonly Statement[], options: WriteOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
-    await this.#send({ durable: options.durable ?? true, statements: statements.map(portable) }, statements)
+    const request = { durable: options.durable ?? true, statements: statements.map(portable) }
+    if (options.freeing !== true) return this.#send(request, statements)
+    try {
+      await this.#send(request, statements)
+    } catch (error) {
+      if (!isNoSpace(error)) throw error
+      await this.#reserve.release()
+      await this.#send(request, statements)
+    }
+    await this.#reserve.hold()
   }
 
   /** Waits for the writes under way. Safe to repeat. */
@@ -143,7 +164,7 @@ export class Database {
       }
       return run(statement)
     } catch (cause) {
-      throw new StorageFailedError('the database could not be read', { cause })
+      throw new StorageFailedError(`the database could not be read: ${(cause as Error).message}`, { cause })
     }
   }
 }

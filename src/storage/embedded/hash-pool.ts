@@ -7,6 +7,7 @@ import type { DigestAlgorithm } from '../../oci/digest.ts'
 import { StorageFailedError } from '../errors.ts'
 import { storing } from './blob-files.ts'
 import type { HashOutcome, HashRequest, HashTask } from './hash-worker.ts'
+import { threadFlags } from './thread-flags.ts'
 
 export interface Hashes {
   /** Of the whole, when an algorithm was named. */
@@ -177,7 +178,7 @@ export class HashPool {
   }
 
   #start(): HashThread {
-    const worker = new Worker(new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url))
+    const worker = new Worker(new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url), { execArgv: threadFlags() })
     const thread = { worker, files: 0 }
     worker.on('message', ({ id, error, ...hashes }: HashOutcome) => {
       const pending = this.#settle(id)
