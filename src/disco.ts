@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { completeConfig } from './config/load.ts'
+import { completeConfig, type Checks } from './config/load.ts'
 import type { Config } from './config/options.ts'
 import { isHere } from './global/clone-flight.ts'
 import type { DiscoService } from './global/disco-service.ts'
@@ -14,6 +14,7 @@ import { Upstream } from './http/upstream.ts'
 import { EmbeddedDagIndex } from './ipfs/embedded/dag-index.ts'
 import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
 import { sessionOpener } from './ipfs/embedded/session-opener.ts'
+import { parseMultiaddr, parsePeers } from './ipfs/embedded/network-peers.ts'
 import type { IpfsNetwork, NodeInfo } from './ipfs/node.ts'
 import { RegistryCore } from './registry/core.ts'
 import type { Registry } from './registry/registry.ts'
@@ -48,7 +49,7 @@ export interface Disco {
    * Starts the node, then serves. Waits for nobody on the network.
    *
    * @returns where it answers: `http://localhost:1970`, or the path of the socket
-   * @throws Error when the port is taken or an address can't be listened on; call `stop` then too
+   * @throws Error when the port is taken or an address can't be listened on; call `stop` then too. A Disco starts once
    */
   start(options?: StartOptions): Promise<string>
   /** Finishes what is in flight within 10 s, then closes everything. Safe to repeat. */
@@ -57,16 +58,24 @@ export interface Disco {
   announce(address: string): void
 }
 
+/** What the IPFS node has against addresses, told before it starts and with the option that it stands in. */
+export const NETWORK_CHECKS: Checks = {
+  listen: checkMultiaddrs,
+  announce: checkMultiaddrs,
+  peer: (peers) => void parsePeers(peers),
+}
+
 /** Time for requests in flight when stopping, in milliseconds. */
 const GRACE = 10_000
 
 /**
  * Builds a Disco on its data directory; nothing listens before `start`.
  *
+ * @throws ConfigError with all that is wrong with the options
  * @throws DataDirectoryError when the directory can't be used or another Disco runs on it
  */
 export async function createDisco({ log = silentLogger(), socket, upstream, ...given }: DiscoOptions = {}): Promise<Disco> {
-  const config = completeConfig(given)
+  const config = completeConfig(given, NETWORK_CHECKS)
   const directory = upstream === undefined ? DataDirectory.claim(config.data) : undefined
   try {
     const store = await EmbeddedStore.open(config.data)
@@ -123,11 +132,15 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     await store.close()
     directory?.release()
   }
+  let started = false
   let stopped: Promise<void> | undefined
   return {
     service: registry,
     registry,
     async start({ onNode } = {}) {
+      if (stopped !== undefined) throw new Error('this Disco was stopped: create another to start again')
+      if (started) throw new Error('this Disco was started already')
+      started = true
       await housekeeping?.start()
       await network?.start()
       onNode?.(await network?.info())
@@ -138,6 +151,10 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     stop: () => (stopped ??= stop()),
     announce: (address) => directory?.announce(address),
   }
+}
+
+function checkMultiaddrs(addresses: readonly string[]): void {
+  for (const address of addresses) parseMultiaddr(address)
 }
 
 function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagIndex, parent: Logger): IpfsNetwork {

@@ -4,6 +4,7 @@ import { ConfigError } from '../config/problem.ts'
 export function failureLines(error: unknown): string[] {
   if (error instanceof ConfigError) return error.problems.map(({ where, reason }) => `${where}: ${reason}`)
   if (!(error instanceof Error)) return [String(error)]
+  if (error.name === 'UnsupportedListenAddressesError') return listenLines(error.message)
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
   switch (code) {
     case 'EADDRINUSE':
@@ -18,6 +19,13 @@ export function failureLines(error: unknown): string[] {
     default:
   }
   return [error.message]
+}
+
+/** libp2p names each address with the stack of its failure, below advice for programmers. */
+function listenLines(message: string): string[] {
+  const failures = [...message.matchAll(/^\s*(\/\S+): (?:\w*Error: )?(?:listen )?(.+)$/gm)]
+  if (failures.length === 0) return ['--listen: none of the addresses can be listened on']
+  return failures.map(([, address, reason]) => `--listen: cannot listen on ${address}: ${reason}`)
 }
 
 /** Prints why and ends the process with exit code 1: what had begun must not keep it. */

@@ -1,10 +1,14 @@
 import { listImages, type ImageSummary } from '../global/images.ts'
+import { JSON_SWITCH, type CommandLine } from './command-line.ts'
 import { onStore } from './store-command.ts'
 import { formatAge, formatSize } from './units.ts'
 
 /** `disco images`: what is here. */
-export async function images(args: readonly string[]): Promise<void> {
-  await onStore(args, async (store, { json }) => {
+export async function images(line: CommandLine): Promise<void> {
+  const [extra] = line.operands
+  if (extra !== undefined) throw new Error(`usage: disco images [--json]; '${extra}' is too much`)
+  const json = line.options.includes(JSON_SWITCH)
+  await onStore(line, async (store) => {
     const found: ImageSummary[] = []
     for await (const image of listImages(store)) found.push(image)
     if (json) console.log(JSON.stringify(found.map((image) => ({ ...image, createdAt: new Date(image.createdAt).toISOString() })), undefined, 2))
@@ -16,7 +20,7 @@ export async function images(args: readonly string[]): Promise<void> {
 function table(found: readonly ImageSummary[]): string {
   const rows = found
     .toSorted((a, b) => b.createdAt - a.createdAt)
-    .map(({ cid, digest, size, platforms, createdAt }) => [cid, digest.replace(/:(.{12}).*/, ':$1'), formatSize(size), platforms.join(' '), formatAge(Date.now() - createdAt)])
+    .map(({ cid, digest, size, platforms, createdAt }) => [cid, digest.replace(/:(.{12}).*/, ':$1'), formatSize(size), platforms.join(' ') || '-', formatAge(Date.now() - createdAt)])
   const all = [['CID', 'DIGEST', 'SIZE', 'PLATFORMS', 'AGE'], ...rows]
   const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
   return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')

@@ -2,16 +2,17 @@ import cluster from 'node:cluster'
 import { readFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
-import { createDisco } from '../disco.ts'
+import { createDisco, NETWORK_CHECKS } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
+import type { CommandLine } from './command-line.ts'
 import { serveAsWorker } from './serve-as-worker.ts'
 import { serveWithWorkers } from './serve-with-workers.ts'
 import { onShutdown } from './shutdown.ts'
 import { addressLine, nodeLines } from './start-lines.ts'
 
 /** `disco serve`: runs until it is told to end. */
-export async function serve(args: readonly string[]): Promise<void> {
-  const { config, warnings } = await loadConfig(readFlags(args), process.env)
+export async function serve({ options, operands }: CommandLine): Promise<void> {
+  const { config, warnings } = await loadConfig(readFlags([...options, ...operands]), process.env, NETWORK_CHECKS)
   if (cluster.isWorker) return serveAsWorker(config)
   for (const warning of warnings) console.warn(`disco: ${warning}`)
   return config.processes === 1 ? serveAlone(config) : serveWithWorkers(config)

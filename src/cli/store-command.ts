@@ -1,32 +1,25 @@
-import { existsSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { stat } from 'node:fs/promises'
 import { readFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import { EmbeddedStore } from '../storage/embedded/store.ts'
-
-export interface StoreCommand {
-  readonly positionals: readonly string[]
-  readonly json: boolean
-}
+import { StoreReader } from '../storage/embedded/store-reader.ts'
+import { JSON_SWITCH, type CommandLine } from './command-line.ts'
 
 /**
- * Runs a command that only looks into a data directory; a Disco may be running on it or not.
+ * Runs a command that only looks into a data directory; a Disco may be running on it or not. Nothing there is written.
  *
  * @throws ConfigError, or Error when there is nothing at the data directory
  */
-export async function onStore(args: readonly string[], work: (store: EmbeddedStore, command: StoreCommand) => Promise<void>): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: { data: { type: 'string' }, config: { type: 'string' }, json: { type: 'boolean', default: false } },
-    allowPositionals: true,
+export async function onStore({ options }: CommandLine, work: (store: StoreReader) => Promise<void>): Promise<void> {
+  const { config } = await loadConfig(readFlags(options.filter((option) => option !== JSON_SWITCH)), process.env)
+  const directory = await stat(config.data).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw new Error(`cannot look into ${config.data}: ${error.message}`, { cause: error })
   })
-  const flags = [...(values.data === undefined ? [] : ['--data', values.data]), ...(values.config === undefined ? [] : ['--config', values.config])]
-  const { config } = await loadConfig(readFlags(flags), process.env)
-  if (!existsSync(config.data)) throw new Error(`nothing is at ${config.data} yet: serve once, or name the data directory by --data`)
-  const store = await EmbeddedStore.open(config.data)
+  const store = directory === undefined ? undefined : StoreReader.open(config.data)
+  if (store === undefined) throw new Error(`nothing is at ${config.data} yet: serve once, or name the data directory by --data`)
   try {
-    await work(store, { positionals, json: values.json })
+    await work(store)
   } finally {
-    await store.close()
+    store.close()
   }
 }

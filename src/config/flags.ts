@@ -21,8 +21,7 @@ export function readFlags(args: readonly string[]): Flags {
       continue
     }
     const [, flag = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(arg) ?? []
-    const isSwitch = optionNames().some((name) => OPTIONS[name].flag === flag && OPTIONS[name].kind.placeholder === '')
-    const next = isSwitch || rest[0]?.startsWith('--') === true ? undefined : rest[0]
+    const next = !takesValue(arg) || rest[0]?.startsWith('--') === true ? undefined : rest[0]
     const value = inline ?? next
     if (inline === undefined && next !== undefined) rest.shift()
 
@@ -31,6 +30,12 @@ export function readFlags(args: readonly string[]): Flags {
     else config = value
   }
   return { settings, config }
+}
+
+/** Whether the next argument is the value of this one: not for a switch, and not where it is inline (`--port=1`). What is misspelt mostly has one. */
+export function takesValue(arg: string): boolean {
+  if (!arg.startsWith('--') || arg.includes('=')) return false
+  return !optionNames().some((name) => arg === `--${OPTIONS[name].flag}` && OPTIONS[name].kind.placeholder === '')
 }
 
 function addFlag({ values, problems }: Settings, flag: string, value: string | undefined): void {

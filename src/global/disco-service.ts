@@ -15,9 +15,9 @@ export interface DiscoService {
   makeGlobalRepo(name: string, options?: AbortOptions): Promise<string>
 
   /**
-   * Brings the image whose CID is `name` here, whole. A name that is no CID is left alone, and so is what is here already.
+   * Brings the image whose CID is `name` here, whole. What is here already is left alone.
    *
-   * @throws RegistryError NAME_UNKNOWN, MANIFEST_UNVERIFIED, UNAVAILABLE
+   * @throws RegistryError NAME_INVALID for what is no CID, NAME_UNKNOWN, MANIFEST_UNVERIFIED, UNAVAILABLE
    */
   cloneGlobalRepo(name: string, options?: AbortOptions): Promise<void>
 }

@@ -89,7 +89,8 @@ export class GlobalRegistry implements Registry, DiscoService {
 
   async cloneGlobalRepo(name: string, options?: AbortOptions): Promise<void> {
     const cid = cidOf(name)
-    if (cid === undefined || await isHere(this.#store, cid, options)) return
+    if (cid === undefined) throw new RegistryError('NAME_INVALID', `${name} is not the CID of an image`)
+    if (await isHere(this.#store, cid, options)) return
     await this.#board(cid).complete(options)
   }
 

@@ -1,8 +1,8 @@
-import { formatDigest, type Digest } from '../oci/digest.ts'
+import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
 import { parseManifest, type Manifest, type Platform } from '../oci/manifest.ts'
 import { readLink } from '../registry/links.ts'
 import { blobData, inRepository, REPOSITORIES, within } from '../registry/paths.ts'
-import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, ObjectReader } from '../storage/object-store.ts'
 import { readDiscoFile } from './disco-file.ts'
 import { cidOf } from './names.ts'
 
@@ -26,7 +26,7 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 const FIRST_CID = 'bafybe'
 
 /** The images of a store, in the order of their CIDs. */
-export async function* listImages(store: ObjectStore, options: AbortOptions = {}): AsyncIterable<ImageSummary> {
+export async function* listImages(store: ObjectReader, options: AbortOptions = {}): AsyncIterable<ImageSummary> {
   let after = FIRST_CID
   for (;;) {
     const names = await store.list(REPOSITORIES, { ...options, after, limit: PAGE })
@@ -42,17 +42,33 @@ export async function* listImages(store: ObjectStore, options: AbortOptions = {}
 }
 
 /** The global name of the image with this manifest, or undefined where it has none here. */
-export async function cidOfDigest(store: ObjectStore, digest: Digest, options: AbortOptions = {}): Promise<string | undefined> {
+export async function cidOfDigest(store: ObjectReader, digest: Digest, options: AbortOptions = {}): Promise<string | undefined> {
   const tags = await store.list(inRepository(digest.hex, within.tags), { ...options, limit: PAGE })
   return tags.find((tag) => cidOf(tag) !== undefined)
 }
 
+/** Digests of global images that begin with this hex, at most `limit` of them, in their order. */
+export async function digestsBeginning(store: ObjectReader, hex: string, limit: number, options: AbortOptions = {}): Promise<Digest[]> {
+  const found: Digest[] = []
+  for (let after: string | undefined = hex.slice(0, -1); after !== undefined; ) {
+    const names: string[] = await store.list(REPOSITORIES, { ...options, after, limit: PAGE })
+    for (const name of names) {
+      if (!name.startsWith(hex) && name > hex) return found
+      const digest = name.startsWith(hex) ? parseDigest(`${name.length === 128 ? 'sha512' : 'sha256'}:${name}`) : undefined
+      if (digest === undefined || (await cidOfDigest(store, digest, options)) === undefined) continue
+      if (found.push(digest) === limit) return found
+    }
+    after = names.length < PAGE ? undefined : names.at(-1)
+  }
+  return found
+}
+
 /** The manifest that a tag of a name points to, or undefined where there is no such tag. */
-export async function digestOfTag(store: ObjectStore, name: string, tag: string, options: AbortOptions = {}): Promise<Digest | undefined> {
+export async function digestOfTag(store: ObjectReader, name: string, tag: string, options: AbortOptions = {}): Promise<Digest | undefined> {
   return readLink(store, inRepository(name, within.tagCurrent(tag)), options)
 }
 
-async function summarize(store: ObjectStore, cid: string, options: AbortOptions): Promise<ImageSummary | undefined> {
+async function summarize(store: ObjectReader, cid: string, options: AbortOptions): Promise<ImageSummary | undefined> {
   const path = inRepository(cid, within.discoFile)
   const [file, stat] = [await store.get(path, options), await store.stat(path, options)]
   if (file === undefined || stat === undefined) return undefined
@@ -72,9 +88,9 @@ async function summarize(store: ObjectStore, cid: string, options: AbortOptions)
   }
 }
 
-async function platformsOf(store: ObjectStore, manifest: Manifest, options: AbortOptions): Promise<string[]> {
+async function platformsOf(store: ObjectReader, manifest: Manifest, options: AbortOptions): Promise<string[]> {
   if (manifest.manifests.length > 0) {
-    const named = manifest.manifests.flatMap(({ platform }) => (platform === undefined || platform.os === 'unknown' ? [] : [formatPlatform(platform)]))
+    const named = manifest.manifests.flatMap(({ platform }) => (platform === undefined || !isNamed(platform) ? [] : [formatPlatform(platform)]))
     return [...new Set(named)]
   }
   const config = manifest.blobs[0]
@@ -88,11 +104,16 @@ async function platformsOf(store: ObjectStore, manifest: Manifest, options: Abor
 function configPlatform(bytes: Uint8Array): Platform | undefined {
   try {
     const { os, architecture, variant } = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Platform>
-    if (typeof os !== 'string' || typeof architecture !== 'string') return undefined
+    if (typeof os !== 'string' || typeof architecture !== 'string' || !isNamed({ os, architecture })) return undefined
     return { os, architecture, ...(typeof variant === 'string' ? { variant } : {}) }
   } catch {
     return undefined
   }
+}
+
+/** Attestations have `unknown`, and crane's empty image has neither. */
+function isNamed({ os, architecture }: Platform): boolean {
+  return os !== '' && os !== 'unknown' && architecture !== ''
 }
 
 function formatPlatform({ os, architecture, variant }: Platform): string {

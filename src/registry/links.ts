@@ -1,6 +1,6 @@
 import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
 import { StorageFailedError } from '../storage/errors.ts'
-import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, Change, ObjectReader } from '../storage/object-store.ts'
 
 /** The change that makes `path` a link to `digest`. */
 export function link(path: string, digest: Digest): Change {
@@ -17,7 +17,7 @@ export function linkData(digest: Digest): Uint8Array {
  *
  * @throws StorageFailedError when what is there is no link
  */
-export async function readLink(store: ObjectStore, path: string, options?: AbortOptions): Promise<Digest | undefined> {
+export async function readLink(store: ObjectReader, path: string, options?: AbortOptions): Promise<Digest | undefined> {
   const bytes = await store.get(path, options)
   if (bytes === undefined) return undefined
   const digest = parseDigest(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'))

@@ -86,6 +86,9 @@ export interface ObjectStore {
   readonly uploads: UploadStore
 }
 
+/** What is enough to look at small objects. */
+export type ObjectReader = Pick<ObjectStore, 'stat' | 'get' | 'list'>
+
 export interface UploadStat {
   readonly id: string
   /** The name that `create` was given. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -29,6 +32,7 @@ describe('disco serve', () => {
     assert.equal(code, 0, err)
     assert.match(out, /^data +\/.*\nnetwork +private\npeer id +\w+\nipfs +\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+\nregistry +http:\/\/127\.0\.0\.1:\d+\n$/)
     assert.equal(err, '')
+    assert.equal(existsSync(join(data, 'running.json')), false)
   })
 
   it('ends when the process that started it does', async () => {
@@ -73,6 +77,16 @@ describe('disco serve', () => {
     const unwritable = await run(...LOCAL, '--data', '/proc/disco')
     assert.equal(unwritable.code, 1)
     assert.match(unwritable.err, /^disco: cannot use the data directory \/proc\/disco: .*\n$/)
+
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const listen = `/ip4/127.0.0.1/tcp/${(taken.address() as AddressInfo).port}`
+    const busy = await run('--host', '127.0.0.1', '--port', '0', '--network', 'private', '--listen', listen, '--data', other)
+    taken.close()
+    assert.deepEqual([busy.code, busy.err.split(': EADDRINUSE')[0], busy.err.split('\n').length], [1, `disco: --listen: cannot listen on ${listen}`, 2])
+
+    const peer = await run('--peer', '/ip4/127.0.0.1/tcp/1/p2p/abc', '--listen', '/ip4/127.0.0.1/tcp/99999')
+    assert.match(peer.err, /^disco: --listen: \S*99999 .*\ndisco: --peer: \S*abc .*\n$/)
 
     const wrong = await run(...LOCAL, '--prot', '1', '--network', 'open')
     assert.deepEqual([wrong.code, wrong.err], [1, "disco: --prot: is not an option; is --port meant?\ndisco: --network: 'open' is none of public, private\n"])

@@ -150,12 +150,12 @@ disco:
     await load([], {}, 'auth:\nstorage:\n  maintenance:\n    readonly:\n      enabled: false\n')
   })
 
-  it('refuses addresses that cannot be one', async () => {
-    assert.deepEqual(await problems(['--listen', '/ip4/0.0.0.0/tcp/99999', '--peer', 'http://h:1/?a=b', '--announce', 'x']), [
-      "--listen: '/ip4/0.0.0.0/tcp/99999' has the port 99999: ports are numbers up to 65535",
-      "--announce: 'x' is not a multiaddr like /ip4/192.0.2.1/tcp/4001",
-      "--peer: 'http://h:1/?a=b' has a query or a fragment: http://host:1970 is enough",
-    ])
+  it('tells what other rooms have against a value with the place of that value', async () => {
+    const checks = { listen: () => { throw new Error('is taken') } }
+    const error = await loadConfig(readFlags([]), { DISCO_LISTEN: '/ip4/127.0.0.1/tcp/1' }, checks).catch((reason: unknown) => reason)
+    assert.ok(error instanceof ConfigError)
+    assert.deepEqual(error.problems, [{ where: 'DISCO_LISTEN', reason: 'is taken' }])
+    assert.throws(() => completeConfig({ listen: ['/ip4/127.0.0.1/tcp/1'] }, checks), /^ConfigError: listen: is taken$/)
   })
 
   it('checks the values of a program like those of a person', () => {
