@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { DataDirectory, DataDirectoryError } from '../../src/storage/data-directory.ts'
+import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
 
 describe('DataDirectory', () => {
   it('is one Disco\'s until it is released', () => {
@@ -16,6 +17,24 @@ describe('DataDirectory', () => {
       mine.release()
       DataDirectory.claim(path).release()
     } finally {
+      rmSync(parent, { recursive: true })
+    }
+  })
+
+  it('is its owner\'s alone where Disco makes it, with all files of the database', async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'disco-data-'))
+    const before = process.umask(0o022)
+    try {
+      const path = join(parent, 'a/b')
+      const directory = DataDirectory.claim(path)
+      const store = await EmbeddedStore.open(path)
+      await store.commit({ changes: [{ put: 'x', data: Buffer.from('x') }] })
+      const mode = (name: string): number => statSync(join(path, name)).mode & 0o777
+      assert.deepEqual(['.', 'blobs', 'disco.db', 'disco.db-wal', 'disco.db-shm'].map(mode), [0o700, 0o700, 0o600, 0o600, 0o600])
+      await store.close()
+      directory.release()
+    } finally {
+      process.umask(before)
       rmSync(parent, { recursive: true })
     }
   })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { UploadBusyError, UploadUnknownError } from '../errors.ts'
-import type { Database } from './database.ts'
+import type { Database, WriteOptions } from './database.ts'
 import type { Statement } from './statement.ts'
 
 /** How long a lease holds unless it is renewed, in milliseconds: what a holder that cannot be looked at costs at most. */
@@ -31,7 +31,7 @@ export class Lease {
   }
 
   /** @throws UploadUnknownError, UploadBusyError */
-  static async take(database: Database, id: string): Promise<Lease> {
+  static async take(database: Database, id: string, options: Pick<WriteOptions, 'freeing'> = {}): Promise<Lease> {
     const row = database.get<LeaseRow>('SELECT holder, held_until AS until FROM uploads WHERE id = ?', id)
     if (row === undefined) throw new UploadUnknownError(id)
     if (isHeld(row)) throw new UploadBusyError(id)
@@ -40,7 +40,7 @@ export class Lease {
     await database.write([
       { sql: 'UPDATE uploads SET holder = ?, held_until = ? WHERE id = ? AND holder IS ? AND held_until = ?', params: [holder, until, id, row.holder, row.until] },
       { sql: 'SELECT holder FROM uploads WHERE id = ?', params: [id], expect: [holder], otherwise: new UploadBusyError(id) },
-    ], { durable: false })
+    ], { ...options, durable: false })
     return new Lease(database, id, holder, row.holder ?? undefined, until)
   }
 

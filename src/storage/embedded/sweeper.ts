@@ -37,7 +37,7 @@ export class Sweeper {
       const files = this.#database.all<{ file: string }>('SELECT file FROM doomed LIMIT ?', PAGE).map(({ file }) => file)
       if (files.length === 0 || this.#closed) return
       await this.#files.unlink(files)
-      await this.#database.write(files.map((file) => ({ sql: 'DELETE FROM doomed WHERE file = ?', params: [file] })), { durable: false })
+      await this.#database.write(files.map((file) => ({ sql: 'DELETE FROM doomed WHERE file = ?', params: [file] })), { durable: false, freeing: true })
     }
   }
 }

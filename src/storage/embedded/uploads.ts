@@ -115,9 +115,9 @@ export class EmbeddedUploads implements UploadStore {
     options.signal?.throwIfAborted()
     const row = this.#database.get<UploadRow>(ROW, id)
     if (row === undefined) return
-    const lease = await Lease.take(this.#database, id)
+    const lease = await Lease.take(this.#database, id, { freeing: true })
     try {
-      await this.#database.write([lease.check, { sql: 'DELETE FROM uploads WHERE id = ?', params: [id] }])
+      await this.#database.write([lease.check, { sql: 'DELETE FROM uploads WHERE id = ?', params: [id] }], { freeing: true })
     } finally {
       await lease.release()
     }
