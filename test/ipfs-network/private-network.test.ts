@@ -96,6 +96,18 @@ describe('private network', () => {
     assert.ok(Date.now() - start < 2_000)
   })
 
+  it('takes a time-out that is longer than any timer for a long one', async () => {
+    const a = await nodes.start()
+    const b = await nodes.start({ peers: [a.address], findTimeout: 2 ** 40 })
+    const cid = a.blocks.add(block(1000, 1))
+    const get = a.blocks.get.bind(a.blocks)
+    a.blocks.get = async (asked) => {
+      await sleep(300)
+      return get(asked)
+    }
+    assert.equal((await b.network.source(cid).fetch(cid)).length, 1000)
+  })
+
   it('waits once, not for every block, for a giver that gives no more', async () => {
     const [a, b] = [await nodes.start(), await nodes.start()]
     const c = await nodes.start({ peers: [a.address, b.address], findTimeout: 20_000 })
@@ -165,6 +177,9 @@ describe('private network', () => {
     await assert.rejects(nodes.start({ listen: ['127.0.0.1:4001'] }), NetworkOptionError)
     await assert.rejects(nodes.start({ peers: ['localhost:1970'] }), NetworkOptionError)
     await assert.rejects(nodes.start({ peers: ['/dnsaddr/peers.example'] }), NetworkOptionError)
+    for (const peer of ['/ip4/127.0.0.1/tcp/1/p2p/abc', 'http://127.0.0.1/a?x=1', 'http://127.0.0.1/a#b', 'http://127.0.0.1/ipfs/', 'https://127.0.0.1/a/ipfs']) {
+      await assert.rejects(nodes.start({ peers: [peer] }), NetworkOptionError)
+    }
   })
 })
 
