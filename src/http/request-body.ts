@@ -1,15 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { giveBack } from '../ipfs/give-back.ts'
+import { RegistryError } from '../oci/errors.ts'
 import { bodyChunks } from './body-chunks.ts'
+import type { ByteBudget } from './byte-budget.ts'
 
 /** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
 const DRAIN_BYTES = 64 * 1024 * 1024
 const DRAIN_TIME = 10_000
+/** What a body that is read as a whole may take without asking, in bytes: more than nearly all manifests. */
+const FREE_BYTES = 64 * 1024
 
 export interface RequestBodyOptions {
   /** The client sends nothing before it has been told to continue. */
   readonly awaited: boolean
   /** How long the next byte may take, in milliseconds. */
   readonly timeout: number
+  /** For what is read as a whole. */
+  readonly budget: ByteBudget
 }
 
 /** The body of a request, a chunk being the reader's until it asks for the next; a client that waits for `100 Continue` gets it when the first byte is asked for. */
@@ -19,15 +26,18 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #timeout: number
+  readonly #budget: ByteBudget
+  #reserved = 0
   #awaited: boolean
   #discarded = false
 
-  constructor(request: IncomingMessage, response: ServerResponse, { awaited, timeout }: RequestBodyOptions) {
+  constructor(request: IncomingMessage, response: ServerResponse, { awaited, timeout, budget }: RequestBodyOptions) {
     const { headers } = request
     this.length = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
     this.#request = request
     this.#response = response
     this.#timeout = timeout
+    this.#budget = budget
     this.#awaited = awaited
   }
 
@@ -36,6 +46,20 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     if (this.#awaited) this.#response.writeContinue()
     this.#awaited = false
     return bodyChunks(this.#request, this.#timeout)
+  }
+
+  /** Takes memory for as long as the request lasts. @throws RegistryError TOOMANYREQUESTS when there is none */
+  reserve(bytes: number): void {
+    if (!this.#budget.take(bytes)) {
+      throw new RegistryError('TOOMANYREQUESTS', 'too many large manifests are being pushed', { headers: { 'Retry-After': '5' } })
+    }
+    this.#reserved += bytes
+  }
+
+  /** Once nobody looks at the bytes any more. */
+  release(): void {
+    this.#budget.giveBack(this.#reserved)
+    this.#reserved = 0
   }
 
   /**
@@ -66,18 +90,32 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 }
 
 /**
- * The whole of a small body.
+ * The whole of a small body, in one piece that grows with what comes: not with what was announced, nor with the number
+ * of packets.
  *
- * @throws what `tooLarge` makes, as soon as it is known to be longer than `limit` bytes
+ * @throws what `tooLarge` makes, as soon as it is known to be longer than `limit` bytes; RegistryError TOOMANYREQUESTS
+ *   when all bodies together take too much memory
  */
 export async function readAll(body: RequestBody, limit: number, tooLarge: () => Error): Promise<Uint8Array> {
   if (body.length !== undefined && body.length > limit) throw tooLarge()
-  const chunks: Uint8Array[] = []
+  const most = body.length ?? limit
+  let bytes = new Uint8Array(Math.min(most, FREE_BYTES))
   let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > limit) throw tooLarge()
-    chunks.push(Buffer.from(chunk))
+  try {
+    for await (const chunk of body) {
+      const end = size + chunk.length
+      if (end > limit) throw tooLarge()
+      if (end > bytes.length) {
+        const grown = Math.min(most, Math.max(end, bytes.length * 2))
+        body.reserve(grown - bytes.length)
+        bytes = new Uint8Array(bytes.buffer.transfer(grown))
+      }
+      bytes.set(chunk, size)
+      size = end
+    }
+  } catch (error) {
+    giveBack(bytes)
+    throw error
   }
-  return Buffer.concat(chunks, size)
+  return size === bytes.length ? bytes : bytes.slice(0, size)
 }

@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Answer } from './answer.ts'
+import { ByteBudget } from './byte-budget.ts'
 import { ClientGoneError } from './client-gone.ts'
 import { handlerOf } from './dispatch.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
@@ -30,6 +31,8 @@ export interface RequestListenerParts {
   readonly fallback?: ((request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>) | undefined
 }
 
+/** Memory for the bodies that are read as a whole, in bytes: sixteen of the largest manifests. */
+const BODY_BYTES = 64 * 1024 * 1024
 const BODY_TIMEOUT = 60_000
 const PIECE_TIMEOUT = 300_000
 /** Requests of one connection that may wait for those before them; hardly any client sends more than one. */
@@ -46,6 +49,7 @@ interface Line {
 export class RequestListener {
   readonly #parts: RequestListenerParts
   readonly #prefix = randomBytes(4).toString('hex')
+  readonly #bodies = new ByteBudget(BODY_BYTES)
   readonly #lines = new WeakMap<Socket, Line>()
   #count = 0
 
@@ -92,7 +96,7 @@ export class RequestListener {
   /** Resolves with the error that became the answer, if one did. */
   async #respond(request: IncomingMessage, response: ServerResponse, awaited: boolean, id: string): Promise<unknown> {
     const { gateway, fallback, bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT } = this.#parts
-    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout })
+    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies })
     const common = { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id }
     try {
       request.url = originForm(request.url ?? '')
@@ -109,6 +113,8 @@ export class RequestListener {
       body.discard()
       await writeAnswer(response, errorAnswer(toRegistryError(error)), common, pieceTimeout)
       return error
+    } finally {
+      body.release()
     }
   }
 

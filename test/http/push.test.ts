@@ -247,6 +247,27 @@ describe('a body that stalls', () => {
   })
 })
 
+describe('manifests that are on their way', () => {
+  it('take no more memory than there is for all, and give it back', async (t) => {
+    const face = await startFace(t)
+    const size = 4 * 1024 * 1024
+    const head = (extra: string): string => `PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\n${extra}\r\n\r\n`
+    const sockets = await Promise.all(Array.from({ length: 24 }, () => dial(face.port)))
+    let refused = 0
+    for (const socket of sockets) {
+      socket.once('data', (data) => {
+        if (/^HTTP\/1.1 429 .*retry-after: 5.*TOOMANYREQUESTS/is.test(String(data))) refused++
+      })
+      socket.write(head(`Content-Length: ${size}`))
+      socket.write(Buffer.alloc(size - 1, 32))
+    }
+    await until(() => refused === 8)
+    assert.match(await talk(face.port, head('Connection: close\r\nContent-Length: 2'), '{}'), /MANIFEST_INVALID/)
+    for (const socket of sockets) socket.destroy()
+    await until(async () => /MANIFEST_INVALID/.test(await talk(face.port, head(`Connection: close\r\nContent-Length: ${size}`), Buffer.alloc(size, 32))))
+  })
+})
+
 describe('a body that nobody wants', () => {
   const denying = (registry: RegistryCore): { registry: Registry } => ({
     registry: Object.assign(Object.create(registry) as Registry, {
