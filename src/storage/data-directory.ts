@@ -55,8 +55,13 @@ export class DataDirectory {
 
   /** Before the lock goes: afterwards it might be another's note. */
   release(): void {
-    rmSync(this.#holder, { force: true })
-    this.#lock.close()
+    try {
+      rmSync(this.#holder, { force: true })
+    } catch {
+      // The note is a courtesy; the lock is what counts.
+    } finally {
+      this.#lock.close()
+    }
   }
 }
 
