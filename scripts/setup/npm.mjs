@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 
-const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--ignore-scripts', '--yes']
+const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--ignore-scripts', '--no-engine-strict', '--yes']
 
 /** Runs npm; what it says is shown only when it fails. */
 export function npm(args, cwd) {

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { npm } from './npm.mjs'
 import { ROOT } from './root.mjs'
@@ -28,7 +28,8 @@ function packagesIn(path) {
 function isComplete(locked, installed, kind) {
   return Object.entries(locked).every(([path, wanted]) => {
     const needed = path !== '' && !wanted.optional && !wanted.peer && !(wanted.dev && kind === 'production')
-    return !needed || installed[path]?.version === wanted.version
+    // npm's list does not know of what was lost since
+    return !needed || (installed[path]?.version === wanted.version && existsSync(join(ROOT, path, 'package.json')))
   })
 }
 
