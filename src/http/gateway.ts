@@ -6,6 +6,7 @@ import type { BlockReader } from '../ipfs/node.ts'
 import { IDENTITY, type Block } from '../ipfs/unixfs/block.ts'
 import { exportDag, resolvePath } from '../ipfs/unixfs/dag-export.ts'
 import type { Answer } from './answer.ts'
+import { BlockSlots, type BlockSlot } from './block-slots.ts'
 import { matches } from './conditional.ts'
 import { GatewayError, parseGatewayRequest, type GatewayRequest } from './gateway-request.ts'
 
@@ -15,12 +16,18 @@ export type Gateway = (request: IncomingMessage, signal: AbortSignal) => Promise
  * A trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway) over the blocks that are here: raw blocks and
  * CARs, nothing deserialized, nothing fetched from elsewhere.
  */
-export function createGateway(blocks: BlockReader): Gateway {
+export function createGateway(blocks: BlockReader, slots: BlockSlots = new BlockSlots()): Gateway {
   return async (request, signal) => {
+    const slot = slots.open(() => request.destroy())
+    signal.addEventListener('abort', () => slot.close(), { once: true })
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') throw new GatewayError(405, 'only GET and HEAD')
-      return await answer(blocks, request, signal)
+      const { body, ...rest } = await answer(inTurn(blocks, slot), request, signal)
+      if (typeof body === 'object' && 'read' in body && request.method === 'GET') return { ...rest, body: { ...body, read: () => closing(body.read(), slot) } }
+      slot.close()
+      return body === undefined ? rest : { ...rest, body }
     } catch (error) {
+      slot.close()
       if (error instanceof GatewayError) return refusal(error)
       throw error
     }
@@ -37,6 +44,25 @@ async function answer(blocks: BlockReader, request: IncomingMessage, signal: Abo
   if (wanted.format === 'raw') return { status: 200, headers, body: { length: target.bytes.length, read: () => once(target) } }
   const car = encodeCar(wanted.cid, exportDag(blocks, path, { ...wanted.selection, signal }))
   return { status: 200, headers, body: { length: undefined, read: () => cutShort(car) } }
+}
+
+/** Blocks that are read one after the other, each when there is room for it. */
+function inTurn(blocks: BlockReader, slot: BlockSlot): BlockReader {
+  return {
+    has: (cid, options) => blocks.has(cid, options),
+    async get(cid, options) {
+      if (!(await slot.next())) throw new GatewayError(503, 'too many requests')
+      return blocks.get(cid, options)
+    },
+  }
+}
+
+async function* closing(body: AsyncIterable<Uint8Array>, slot: BlockSlot): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body
+  } finally {
+    slot.close()
+  }
 }
 
 async function* once({ cid, bytes }: Block): AsyncGenerator<Uint8Array, void, undefined> {
@@ -78,7 +104,7 @@ function headersOf({ cid, path, format, selection, etag, location }: GatewayRequ
 function refusal({ status, message }: GatewayError): Answer {
   return {
     status,
-    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store', ...(status === 405 ? { Allow: 'GET, HEAD' } : {}) },
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store', ...(status === 405 ? { Allow: 'GET, HEAD' } : {}), ...(status === 503 ? { 'Retry-After': '10' } : {}) },
     body: `${message}\n`,
   }
 }

@@ -11,6 +11,11 @@ export interface ByteRange {
   readonly length?: number | undefined
 }
 
+export interface ReadOptions extends ByteRange, AbortOptions {
+  /** Each chunk is asked for at once, whatever the network does: read in large ones. @default false */
+  readonly prompt?: boolean | undefined
+}
+
 export interface ObjectStat {
   /** Size in bytes. */
   readonly size: number
@@ -69,7 +74,7 @@ export interface ObjectStore {
    *
    * @throws ObjectUnknownError at the first chunk, when there is no such object
    */
-  read(path: string, options?: ByteRange & AbortOptions): AsyncIterable<Uint8Array>
+  read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array>
 
   /** Names directly below `directory`, objects and directories alike, each once, sorted by their bytes. Costs the page, not the directory. */
   list(directory: string, options?: ListOptions): Promise<string[]>

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
-import { get as httpGet } from 'node:http'
+import { get as httpGet, type IncomingMessage } from 'node:http'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CarReader } from '@ipld/car'
 import type { CID } from 'multiformats/cid'
+import { BlockSlots } from '../../src/http/block-slots.ts'
+import { createGateway } from '../../src/http/gateway.ts'
 import { cidOf, DAG_PB, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
 import { chunkHashesOf, chunksOf, layoutFile } from '../../src/ipfs/unixfs/file-layout.ts'
 import { layoutTree } from '../../src/ipfs/unixfs/tree-layout.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
 import { fill } from '../contract/bytes.ts'
 import { Blocks, serveBlocks, silent } from '../ipfs/gateway-server.ts'
+import { startFace } from './harness.ts'
 
 const FILE = fill(3_000_000)
 const layout = layoutFile(chunkHashesOf(FILE), FILE.length)
@@ -163,6 +166,26 @@ describe('gateway', () => {
     const response = await fetch(new URL(`/ipfs/${root}?format=car`, url))
     assert.equal(response.status, 200)
     await assert.rejects(response.arrayBuffer())
+  })
+
+  it('drops clients that read nothing once others wait for the memory, and refuses when too many wait', async (t) => {
+    const large = fill(24 * 1024 * 1024)
+    const cid = cidOf(RAW, sha256(large))
+    const few = new Blocks()
+    few.put(cid, large)
+    const gateway = createGateway(few, new BlockSlots({ slots: 2, waiting: 1, turn: 400 }))
+    const { base: server } = await startFace(t, () => ({ gateway }))
+    const stalled = await Promise.all([1, 2].map(() => new Promise<IncomingMessage>((resolve) => httpGet(`${server}/ipfs/${cid}?format=raw`, { agent: false }, resolve))))
+    const dropped = stalled.map((response) => new Promise((resolve) => response.on('error', resolve)))
+    const waiting = fetch(`${server}/ipfs/${cid}?format=raw`)
+    await sleep(50)
+    const refused = await fetch(`${server}/ipfs/${cid}?format=raw`)
+    assert.equal(refused.status, 503)
+    assert.equal(refused.headers.get('retry-after'), '10')
+    assert.equal(Buffer.compare(Buffer.from(await (await waiting).arrayBuffer()), large), 0)
+    for (const response of stalled) response.resume()
+    await Promise.race(dropped)
+    assert.equal((await fetch(`${server}/ipfs/${cid}?format=raw`, { method: 'HEAD' })).status, 200)
   })
 
   it('is not made to log errors by who asks for what is not here, or not what its CID says, or leaves', async (t) => {

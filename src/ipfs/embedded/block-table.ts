@@ -124,7 +124,7 @@ export class BlockTable implements BlockReader {
     block.set(before)
     let at = before.length
     try {
-      for await (const chunk of this.#store.read(path, { start: offset, length, ...options })) {
+      for await (const chunk of this.#store.read(path, { start: offset, length, prompt: true, ...options })) {
         block.set(chunk, at)
         at += chunk.length
       }

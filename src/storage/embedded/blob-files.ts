@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StorageFailedError } from '../errors.ts'
-import type { AbortOptions, ByteRange } from '../object-store.ts'
+import type { ReadOptions } from '../object-store.ts'
 
 /** Bytes read or written at once. */
 export const BATCH_SIZE: number = 1024 * 1024
@@ -68,15 +68,16 @@ export class BlobFiles {
    * Reads a range of an open file up to its end, then closes it. A chunk is good until the next one is asked for, which
    * is read meanwhile for who takes them promptly. Others get small chunks: a thousand stalled readers must not hold GBs.
    */
-  async *read(handle: FileHandle, { start = 0, length = Infinity, signal }: ByteRange & AbortOptions): AsyncGenerator<Uint8Array, void, void> {
+  async *read(handle: FileHandle, { start = 0, length = Infinity, prompt: wasPrompt = false, signal }: ReadOptions): AsyncGenerator<Uint8Array, void, void> {
     const end = start + length
     const fill = async (buffer: Buffer, position: number): Promise<number> => {
       const wanted = Math.min(buffer.byteLength, end - position)
       return (await storing('a blob file', () => handle.read(buffer, 0, wanted, position))).bytesRead
     }
     const small = Math.min(SMALL_BATCH, length)
-    let fast = false
-    let buffer: Buffer = Buffer.allocUnsafeSlow(small)
+    let fast = wasPrompt
+    if (fast) this.#fastReaders++
+    let buffer: Buffer = fast ? this.takeBuffer() : Buffer.allocUnsafeSlow(small)
     let spare: Buffer | undefined
     let ahead: Promise<number> | undefined
     const slowDown = async (): Promise<void> => {

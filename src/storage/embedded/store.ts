@@ -3,8 +3,8 @@ import { mkdir, open } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ConflictError, ObjectUnknownError, StorageFailedError } from '../errors.ts'
 import {
-  CHUNK_SIZE, type AbortOptions, type Batch, type ByteRange, type Change, type ChunkHashes, type Expectation, type ListOptions,
-  type ObjectStat, type ObjectStore,
+  CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type ListOptions,
+  type ObjectStat, type ObjectStore, type ReadOptions,
 } from '../object-store.ts'
 import { BlobFiles, storing, syncDirectory } from './blob-files.ts'
 import { Database } from './database.ts'
@@ -94,7 +94,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     if (row.file === null) return row.data ?? new Uint8Array()
     const chunks: Uint8Array[] = []
     try {
-      for await (const chunk of this.read(path, options)) chunks.push(new Uint8Array(chunk))
+      for await (const chunk of this.read(path, { ...options, prompt: true })) chunks.push(new Uint8Array(chunk))
     } catch (error) {
       if (error instanceof ObjectUnknownError) return undefined
       throw error
@@ -102,7 +102,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     return Buffer.concat(chunks)
   }
 
-  async *read(path: string, options: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+  async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
     options.signal?.throwIfAborted()
     const key = keyOf(path)
     let missing: string | undefined
