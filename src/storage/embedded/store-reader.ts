@@ -1,5 +1,5 @@
+import { accessSync, constants, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -31,6 +31,8 @@ export class StoreReader implements ObjectReader {
     const file = join(root, 'disco.db')
     try {
       if (sizeOf(file) === undefined) return undefined
+      // SQLite would only say that it can't
+      accessSync(file, constants.R_OK)
       return new StoreReader(openDatabase(file), new BlobFiles(join(root, 'blobs')))
     } catch (cause) {
       throw new StorageFailedError(`cannot read ${file}: ${(cause as Error).message}`, { cause })
