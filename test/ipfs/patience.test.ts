@@ -8,13 +8,14 @@ describe('patience', () => {
     const patience = new Patience(300, 1000)
     let spent = 0
     await sleep(400)
+    const isSpent = (): boolean => spent > 0
     const done = patience.wait(() => spent++)
     for (let i = 0; i < 20; i++) {
       patience.gave(200)
       await sleep(50)
     }
     assert.equal(spent, 0)
-    for (let i = 0; i < 20 && spent === 0; i++) {
+    for (let i = 0; i < 20 && !isSpent(); i++) {
       patience.gave(1)
       await sleep(50)
     }
