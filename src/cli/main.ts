@@ -8,7 +8,13 @@ process.env['UV_THREADPOOL_SIZE'] ??= '16'
 const line = parseCommandLine(process.argv.slice(2))
 const asks = (...names: string[]): boolean => line.options.some((option) => names.includes(option))
 
+/** `node:sqlite` as it is used here, and what else older ones lack. `npm start` brings its own Node. */
+const OLDEST_NODE = 24
+
 try {
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+    throw new Error(`Disco needs Node ${OLDEST_NODE} or newer, and this is ${process.versions.node}; npm start in its directory brings one`)
+  }
   if (line.command === 'help' || asks('--help', '-h')) {
     console.log((await import('./help.ts')).helpText())
   } else if (asks('--version', '-v')) {
@@ -20,7 +26,7 @@ try {
   } else if (line.command === 'cid') {
     await (await import('./cid.ts')).cid(line)
   } else {
-    throw new Error(`${line.command} is not a command: disco --help lists them`)
+    throw new Error(`${line.command === '' ? 'nothing' : line.command} is not a command: disco --help lists them`)
   }
 } catch (error) {
   fail(error)
