@@ -36,6 +36,29 @@ describe('readers of a blob', () => {
   }))
 })
 
+describe('uploads of a store', () => {
+  it('hold no buffers while nothing comes, and lose nothing by that', () => withBlob(async (store) => {
+    const before = process.memoryUsage().arrayBuffers
+    const gate = Promise.withResolvers<void>()
+    const slow = async function* (): AsyncGenerator<Uint8Array> {
+      yield CONTENT.subarray(0, 10)
+      await gate.promise
+      yield CONTENT.subarray(10, 3_000_000)
+    }
+    const ids = Array.from({ length: 100 }, (_, index) => `slow-${index}`)
+    const sizes = Promise.all(ids.map(async (id) => {
+      await store.uploads.create(id, 'a')
+      return store.uploads.append(id, 0, slow())
+    }))
+    await sleep(500)
+    const idle = process.memoryUsage().arrayBuffers - before
+    assert.ok(idle < 20 * MIB, `${Math.round(idle / MIB)} MiB`)
+    gate.resolve()
+    assert.deepEqual(new Set(await sizes), new Set([3_000_000]))
+    await store.uploads.verify('slow-7', digestOf(CONTENT.subarray(0, 3_000_000)))
+  }))
+})
+
 async function withBlob(test: (store: EmbeddedStore) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'disco-readers-'))
   const store = await EmbeddedStore.open(directory)

@@ -27,8 +27,8 @@ export interface UploadWriterOptions {
 export class UploadWriter {
   readonly #options: UploadWriterOptions
   readonly #timer: NodeJS.Timeout
-  #batch: Buffer
-  #other: Buffer
+  #batch: Buffer | undefined
+  #other: Buffer | undefined
   #gathered = 0
   #written: number
   #synced: number
@@ -45,16 +45,13 @@ export class UploadWriter {
     this.#synced = options.size
     this.#syncedSoon = options.size
     this.#nameSynced = options.size > 0
-    this.#batch = options.files.takeBuffer()
-    this.#other = options.files.takeBuffer()
     this.#timer = setTimeout(() => this.#idle(), GATHERING)
   }
 
   /** Takes a copy of the chunk: at once, where there is room, else the promise tells when. */
   add(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#gathered + chunk.byteLength >= BATCH_SIZE) return this.#addInParts(chunk)
-    this.#batch.set(chunk, this.#gathered)
-    this.#gathered += chunk.byteLength
+    this.#gather(chunk)
     this.#timer.refresh()
     return undefined
   }
@@ -62,8 +59,7 @@ export class UploadWriter {
   async #addInParts(chunk: Uint8Array): Promise<void> {
     for (let taken = 0; taken < chunk.byteLength; ) {
       const part = chunk.subarray(taken, taken + BATCH_SIZE - this.#gathered)
-      this.#batch.set(part, this.#gathered)
-      this.#gathered += part.byteLength
+      this.#gather(part)
       taken += part.byteLength
       if (this.#gathered === BATCH_SIZE) await this.#flush()
     }
@@ -90,14 +86,28 @@ export class UploadWriter {
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     await Promise.allSettled([this.#writing, this.#syncing])
-    this.#options.files.giveBuffer(this.#batch)
-    this.#options.files.giveBuffer(this.#other)
+    this.#giveBuffers()
     await this.#options.handle.close()
   }
 
-  /** Nothing more has come for a while: let readers have what there is. */
+  /** Nothing more has come for a while: let readers have what there is, and then others the memory. */
   #idle(): void {
-    if (this.#gathered > 0 && this.#writing === undefined) this.#begin()
+    if (this.#failure !== undefined) return
+    if (this.#writing === undefined && this.#gathered === 0) return this.#giveBuffers()
+    if (this.#writing === undefined) this.#begin()
+    this.#timer.refresh()
+  }
+
+  #gather(part: Uint8Array): void {
+    this.#batch ??= this.#options.files.takeBuffer()
+    this.#batch.set(part, this.#gathered)
+    this.#gathered += part.byteLength
+  }
+
+  #giveBuffers(): void {
+    for (const buffer of [this.#batch, this.#other]) if (buffer !== undefined) this.#options.files.giveBuffer(buffer)
+    this.#batch = undefined
+    this.#other = undefined
   }
 
   async #flush(): Promise<void> {
@@ -119,10 +129,11 @@ export class UploadWriter {
   }
 
   #begin(): void {
-    const batch = this.#batch.subarray(0, this.#gathered)
-    const next = this.#other
-    this.#other = this.#batch
-    this.#batch = next
+    const full = this.#batch
+    if (full === undefined) return
+    const batch = full.subarray(0, this.#gathered)
+    this.#batch = this.#other
+    this.#other = full
     this.#gathered = 0
     this.#writing = this.#write(batch).catch((error: unknown) => {
       this.#failure ??= error
