@@ -103,7 +103,7 @@ export class RequestListener {
       checkCoding(request)
       if (fallback !== undefined && (await fallback(request, response))) return undefined
       const signal = signalOf(response)
-      const ofGateway = gateway !== undefined && request.url?.startsWith('/ipfs/') === true
+      const ofGateway = gateway !== undefined && request.url.startsWith('/ipfs/')
       const answer = ofGateway ? await gateway(request, signal) : await this.#answer(request, signal, body)
       body.discard()
       await writeAnswer(response, answer, common, pieceTimeout)

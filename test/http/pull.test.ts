@@ -218,9 +218,8 @@ describe('a body that breaks off', () => {
   })
 
   it('is told as the error that it is when nothing of it has gone out', async (t) => {
-    const read: Blob['read'] = async function* () {
-      throw new RegistryError('MANIFEST_UNVERIFIED')
-    }
+    const next = (): Promise<never> => Promise.reject(new RegistryError('MANIFEST_UNVERIFIED'))
+    const read: Blob['read'] = () => ({ [Symbol.asyncIterator]: () => ({ next }) })
     const { base } = await startFace(t, () => ({ registry: registryWith({ digest, size: 100, read }) }))
     const response = await fetch(`${base}/v2/a/blobs/${ABSENT}`)
     assert.equal(response.status, 502)
