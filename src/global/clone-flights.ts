@@ -4,7 +4,7 @@ import { Turns } from '../ipfs/turns.ts'
 import { busy, CloneFlight, type FlightParts } from './clone-flight.ts'
 
 /** Clones at once in a process, most of them of images that are still searched for: anybody can ask for what nobody has. */
-const MAX_FLIGHTS = 1024
+const MAX_FLIGHTS = 512
 /** … and those of images that were found: each may hold the manifests of one in memory. */
 const MAX_TRANSFERS = 32
 
