@@ -69,6 +69,6 @@ function stalled(timeout: number): RegistryError {
 }
 
 /** Detaches the memory, where it is the chunk's alone. */
-function free({ buffer, byteLength }: Uint8Array): void {
+export function free({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { giveBack } from '../ipfs/give-back.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { bodyChunks } from './body-chunks.ts'
+import { bodyChunks, free } from './body-chunks.ts'
 import type { ByteBudget } from './byte-budget.ts'
 
 /** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
@@ -114,7 +113,7 @@ export async function readAll(body: RequestBody, limit: number, tooLarge: () => 
       size = end
     }
   } catch (error) {
-    giveBack(bytes)
+    free(bytes)
     throw error
   }
   return size === bytes.length ? bytes : bytes.slice(0, size)
