@@ -36,6 +36,8 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>()
   readonly #writer: Worker
   readonly #reserve: Reserve
+  /** Nothing is made in the directory once `close` has resolved. */
+  #holding: Promise<void> = Promise.resolve()
   readonly #pending = new Map<number, Pending>()
   #next = 0
   #failure: Error | undefined
@@ -109,7 +111,8 @@ export class Database {
       await this.#reserve.release()
       await this.#send(request, statements)
     }
-    await this.#reserve.hold()
+    this.#holding = this.#reserve.hold()
+    await this.#holding
   }
 
   /** Waits for the writes under way. Safe to repeat. */
@@ -120,6 +123,7 @@ export class Database {
       this.#writer.postMessage('close' satisfies CloseRequest)
       await exit
     }
+    await this.#holding
     this.#statements.clear()
     if (this.#reader.isOpen) this.#reader.close()
   }
