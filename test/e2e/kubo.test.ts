@@ -2,7 +2,7 @@ import { decode, encode } from '@ipld/dag-pb'
 import type { MultihashDigest } from 'multiformats'
 import { CID } from 'multiformats/cid'
 import assert from 'node:assert/strict'
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,9 +11,14 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { cidOf, DAG_PB, sha256 } from '../../src/ipfs/unixfs/block.ts'
 import { fill } from '../contract/bytes.ts'
-import { Nodes, SWARM_KEY, type TestNode } from './harness.ts'
+import { Nodes, SWARM_KEY, type TestNode } from '../ipfs-network/harness.ts'
+import { ROOT } from './harness/command.ts'
+import { startDisco, type DiscoServer } from './harness/disco.ts'
+import { incompressible } from './harness/images.ts'
+import { CID_HEADER, OCI_MANIFEST, RegistryClient, digestOf, expectStatus } from './harness/registry-client.ts'
+import { assertComplete } from './harness/verify.ts'
 
-const IPFS = process.env['KUBO'] ?? 'ipfs'
+const IPFS = join(ROOT, '.tools/bin/ipfs')
 const run = promisify(execFile)
 
 /** Nothing but loopback: nobody to bootstrap from, nothing announced, nothing looked up. */
@@ -37,11 +42,13 @@ const CONFIG = {
   'Swarm.Transports.Network.Relay': false,
 }
 
-describe('with Kubo, behind a swarm key', { skip: !hasKubo() && 'no Kubo: KUBO=path/to/ipfs' }, () => {
+describe('with Kubo, behind a swarm key', { timeout: 300_000 }, () => {
   const nodes = new Nodes()
   let repository = ''
   let daemon: ChildProcess
   let node: TestNode
+  let addresses: readonly string[] = []
+  const servers: DiscoServer[] = []
   const ipfs = async (...args: string[]): Promise<Buffer> =>
     (await run(IPFS, args, { env: environment(repository), encoding: 'buffer', maxBuffer: 64 * 1024 * 1024 })).stdout
 
@@ -53,10 +60,12 @@ describe('with Kubo, behind a swarm key', { skip: !hasKubo() && 'no Kubo: KUBO=p
     daemon = spawn(IPFS, ['daemon'], { env: environment(repository), stdio: ['ignore', 'pipe', 'ignore'] })
     for await (const line of daemon.stdout ?? []) if (String(line).includes('Daemon is ready')) break
     const { Addresses } = JSON.parse((await ipfs('id')).toString()) as { Addresses: string[] }
-    node = await nodes.start({ swarmKey: SWARM_KEY, peers: Addresses })
+    addresses = Addresses
+    node = await nodes.start({ swarmKey: SWARM_KEY, peers: addresses })
   })
 
   after(async () => {
+    for (const server of servers) await server.kill()
     await nodes.close()
     if (daemon.exitCode === null) {
       daemon.kill()
@@ -118,17 +127,53 @@ describe('with Kubo, behind a swarm key', { skip: !hasKubo() && 'no Kubo: KUBO=p
     await assert.rejects(node.network.source(cid).fetch(cid), { name: 'ContentUnavailableError' })
     assert.ok(Date.now() - start < 1_500)
   })
+
+  it('names an image as `ipfs add` does, hands it over, and gets it back', async () => {
+    const key = join(repository, 'swarm.key')
+    const start = async (name: string): Promise<DiscoServer> => {
+      const server = await startDisco({ data: join(repository, name), peers: addresses, args: ['--swarm-key', key] })
+      servers.push(server)
+      return server
+    }
+    const first = await start('first')
+    const { cid, digest, layers } = await pushImage(new RegistryClient(first.url), [3 * 1024 * 1024 + 1, 100])
+
+    const files = join(repository, 'image')
+    await ipfs('get', '-o', files, cid)
+    const profile = ['-Q', '--cid-version=1', '--raw-leaves', '--chunker=size-1048576', '--max-file-links=1024']
+    assert.equal((await ipfs('add', '-r', ...profile, files)).toString().trim(), cid)
+
+    const { blobs } = JSON.parse((await ipfs('cat', `${cid}/disco.json`)).toString()) as { blobs: { digest: string; cid: string }[] }
+    assert.deepEqual(blobs.slice(2).map((blob) => `sha256:${blob.digest}`), layers.map(digestOf))
+    await Promise.all([cid, ...blobs.map((blob) => blob.cid)].map((root) => ipfs('pin', 'add', root)))
+    await first.stop()
+
+    const second = await start('second')
+    await assertComplete(new RegistryClient(second.url), cid, 'latest', digest)
+    await second.stop()
+  })
 })
+
+interface PushedImage {
+  readonly cid: string
+  readonly digest: string
+  readonly layers: readonly Buffer<ArrayBuffer>[]
+}
+
+async function pushImage(client: RegistryClient, sizes: readonly number[]): Promise<PushedImage> {
+  const layers = sizes.map((size) => incompressible(`kubo ${size}`, size))
+  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: layers.map(digestOf) } }))
+  for (const blob of [config, ...layers]) await client.finishUpload(await client.startUpload('image'), digestOf(blob), blob)
+  const manifest = Buffer.from(JSON.stringify({
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digestOf(config), size: config.length },
+    layers: layers.map((layer) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: digestOf(layer), size: layer.length })),
+  }))
+  const answer = expectStatus(await client.putManifest('image', 'latest', manifest), 201)
+  return { cid: answer.headers.get(CID_HEADER) ?? '', digest: digestOf(manifest), layers }
+}
 
 function environment(repository: string): NodeJS.ProcessEnv {
   return { ...process.env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off', LIBP2P_FORCE_PNET: '1' }
-}
-
-function hasKubo(): boolean {
-  try {
-    execFileSync(IPFS, ['version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }

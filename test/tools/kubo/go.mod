@@ -1,0 +1,7 @@
+module kubo
+
+go 1.26
+
+require github.com/ipfs/kubo v0.43.0
+
+tool github.com/ipfs/kubo/cmd/ipfs
