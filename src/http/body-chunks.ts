@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
+import { giveBack } from '../storage/give-back.ts'
 
 /** Bytes that may wait for their reader before the client is made to wait. */
 const WAITING = 256 * 1024
@@ -44,7 +45,7 @@ export async function* bodyChunks(request: IncomingMessage, timeout: number): As
       if (chunk !== undefined) {
         bytes -= chunk.byteLength
         yield chunk
-        free(chunk)
+        giveBack(chunk)
       } else if (failure !== undefined) {
         throw failure
       } else if (ended) {
@@ -66,9 +67,4 @@ export async function* bodyChunks(request: IncomingMessage, timeout: number): As
 
 function stalled(timeout: number): RegistryError {
   return new RegistryError('SIZE_INVALID', `nothing of the body came for ${timeout / 1000} s`, { status: 408, headers: { Connection: 'close' } })
-}
-
-/** Detaches the memory, where it is the chunk's alone. */
-export function free({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }

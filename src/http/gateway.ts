@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { encodeCar } from '../ipfs/car.ts'
 import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
-import { giveBack } from '../ipfs/give-back.ts'
+import { giveBack } from '../storage/give-back.ts'
 import type { BlockReader } from '../ipfs/node.ts'
 import { IDENTITY, type Block } from '../ipfs/unixfs/block.ts'
 import { exportDag, resolvePath } from '../ipfs/unixfs/dag-export.ts'

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
-import { bodyChunks, free } from './body-chunks.ts'
+import { giveBack } from '../storage/give-back.ts'
+import { bodyChunks } from './body-chunks.ts'
 import type { ByteBudget } from './byte-budget.ts'
 
 /** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
@@ -113,7 +114,7 @@ export async function readAll(body: RequestBody, limit: number, tooLarge: () => 
       size = end
     }
   } catch (error) {
-    free(bytes)
+    giveBack(bytes)
     throw error
   }
   return size === bytes.length ? bytes : bytes.slice(0, size)

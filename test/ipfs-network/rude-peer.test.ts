@@ -11,7 +11,7 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BITSWAP_PROTOCOL } from '../../src/ipfs/embedded/bitswap/service.ts'
 import { encodeMessage } from '../../src/ipfs/embedded/bitswap/message.ts'
-import { blockPrefix } from '../../src/ipfs/embedded/block-key.ts'
+import { blockPrefix } from '../../src/ipfs/embedded/bitswap/block-key.ts'
 import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
 import { block, first, Nodes, untilPeers } from './harness.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Patience } from '../../src/ipfs/gateway/patience.ts'
+import { Patience } from '../../src/ipfs/patience.ts'
 
 describe('patience', () => {
   it('lasts with a slow line, runs out with one that drips, and only while something is asked', async () => {

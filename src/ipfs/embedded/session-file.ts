@@ -4,7 +4,7 @@ import { createDigester, digestOf, formatDigest, sameDigest } from '../../oci/di
 import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../../storage/errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
-import { giveBack } from '../give-back.ts'
+import { giveBack } from '../../storage/give-back.ts'
 import type { FileFetch, WantedFile } from '../node.ts'
 import { IDENTITY, RAW } from '../unixfs/block.ts'
 import { layoutFile } from '../unixfs/file-layout.ts'

@@ -5,7 +5,7 @@ import type { BlockSource } from '../block-source.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
 import { afterSilence } from './after-silence.ts'
 import type { BlockPeer } from './block-peer.ts'
-import { LEAST_RATE, Patience } from './patience.ts'
+import { LEAST_RATE, Patience } from '../patience.ts'
 import { race, type Contender } from './race.ts'
 
 export interface CombinedSourceOptions {

@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type In
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../errors.ts'
-import { giveBack } from '../give-back.ts'
+import { giveBack } from '../../storage/give-back.ts'
 import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
 import type { AskOptions, BlockPeer } from './block-peer.ts'
 

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StorageFailedError } from '../errors.ts'
+import { giveBack } from '../give-back.ts'
 import type { ReadOptions } from '../object-store.ts'
 
 /** Bytes read or written at once. */
@@ -114,13 +115,13 @@ export class BlobFiles {
         } else if (!fast && prompt && position < end && this.#fastReaders < FAST_READERS) {
           fast = true
           this.#fastReaders++
-          free(buffer)
+          giveBack(buffer)
           buffer = this.takeBuffer()
         }
       }
     } finally {
       if (fast) await slowDown()
-      else free(buffer)
+      else giveBack(buffer)
       await handle.close()
     }
   }
@@ -139,13 +140,8 @@ export class BlobFiles {
 
   giveBuffer(buffer: Buffer): void {
     if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer)
-    else free(buffer)
+    else giveBack(buffer)
   }
-}
-
-/** At once: the collector of garbage sees small objects, not the memory behind them. */
-function free({ buffer }: Buffer): void {
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** A new or removed name is in its directory's own data: that has to be synced as well. */

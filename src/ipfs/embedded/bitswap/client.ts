@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import type { BitswapMessage, Want } from './message.ts'
-import { blockKey, keyOfBlock } from '../block-key.ts'
+import { blockKey, keyOfBlock } from './block-key.ts'
 
 interface Ask {
   readonly cid: CID

@@ -1,5 +1,5 @@
 import type { Stream } from '@libp2p/interface'
-import { giveBack } from '../../give-back.ts'
+import { giveBack } from '../../../storage/give-back.ts'
 import { decodeMessage, MAX_MESSAGE_SIZE, type BitswapMessage } from './message.ts'
 
 /** Bytes of messages that are not complete yet at most, of all peers together. */

@@ -4,7 +4,7 @@ import type { Logger } from '../../../telemetry/logger.ts'
 import type { BlockReader } from '../../node.ts'
 import { MAX_BLOCK_SIZE } from '../../unixfs/block.ts'
 import type { BitswapMessage, Presence, SentBlock, Want } from './message.ts'
-import { blockPrefix } from '../block-key.ts'
+import { blockPrefix } from './block-key.ts'
 
 /** Wants of one peer at most, as in Kubo; what goes beyond is not answered. */
 const MAX_WANTS = 1024

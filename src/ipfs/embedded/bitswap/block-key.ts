@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid'
-import { sha256, SHA2_256 } from '../unixfs/block.ts'
-import { ByteReader, ByteWriter } from './bitswap/wire.ts'
+import { sha256, SHA2_256 } from '../../unixfs/block.ts'
+import { ByteReader, ByteWriter } from './wire.ts'
 
 const HASH_SIZE = 32
 
