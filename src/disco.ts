@@ -9,7 +9,6 @@ import { cidOf } from './global/names.ts'
 import { createGateway } from './http/gateway.ts'
 import { HttpServer } from './http/server.ts'
 import type { RequestListenerParts } from './http/request-listener.ts'
-import { parseRoute } from './http/routes.ts'
 import { Upstream } from './http/upstream.ts'
 import { EmbeddedDagIndex } from './ipfs/embedded/dag-index.ts'
 import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
@@ -108,9 +107,9 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     { keepNames: config.keepNames, noClone: config.noClone },
   )
   const other = upstream === undefined ? undefined : new Upstream(upstream)
-  const fallback = other === undefined || config.noClone ? undefined : forwarding(other, store)
+  const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, store)
   const gateway = createGateway(index.blocks)
-  const http = new HttpServer({ registry, gateway, log: log.child({ name: 'http' }), fallback })
+  const http = new HttpServer({ registry, gateway, log: log.child({ name: 'http' }), elsewhere })
 
   const purgeUploads = core.purgeUploads.bind(core)
   const housekeeping =
@@ -177,14 +176,11 @@ function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagI
 }
 
 /** Images that are not here are for the process that can fetch them; those that are, are served here. */
-function forwarding(upstream: Upstream, store: EmbeddedStore): NonNullable<RequestListenerParts['fallback']> {
-  return async (request, response) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return false
-    const name = parseRoute(request.url?.split('?', 1)[0] ?? '')?.name
-    const cid = name === undefined ? undefined : cidOf(name)
-    if (cid === undefined || (await isHere(store, cid))) return false
-    await upstream.forward(request, response)
-    return true
+function forwarding(upstream: Upstream, store: EmbeddedStore): NonNullable<RequestListenerParts['elsewhere']> {
+  return async ({ name }, request, signal) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
+    const cid = cidOf(name)
+    return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, signal)
   }
 }
 

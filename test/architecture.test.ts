@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 const ROOT = join(import.meta.dirname, '..')
 
 /** From the top down: a room may import the rooms after it. Rooms in one row know nothing of each other. */
-const ROOMS = [['cli'], ['disco'], ['ui'], ['http'], ['global'], ['registry'], ['ipfs'], ['storage'], ['auth', 'config', 'telemetry'], ['oci']]
+const ROOMS = [['cli'], ['disco'], ['assembly'], ['ui'], ['http'], ['global', 'notifications'], ['registry'], ['ipfs'], ['storage'], ['auth', 'config', 'telemetry'], ['oci']]
 
 /** What http, global and registry may know of the rooms below them, where that is less than everything. */
 const NARROW: readonly { readonly from: RegExp; readonly never: RegExp; readonly why: string }[] = [
@@ -25,8 +25,12 @@ const CONFINED: readonly { readonly package: RegExp; readonly to: RegExp }[] = [
   { package: /^(multiformats|@ipld\/|ipfs-unixfs)/, to: /^(ipfs|global|http\/gateway)/ },
   { package: /^pino$/, to: /^telemetry\// },
   { package: /^yaml$/, to: /^config\// },
-  { package: /^node:(sqlite|worker_threads)$/, to: /^(storage|ipfs\/embedded)\// },
+  { package: /^(jose|bcryptjs)$/, to: /^auth\// },
+  { package: /^(prom-client|@opentelemetry\/)/, to: /^telemetry\// },
+  { package: /^node:sqlite$/, to: /^(storage|ipfs\/embedded)\// },
+  { package: /^node:worker_threads$/, to: /^(storage|ipfs\/embedded|auth)\// },
   { package: /^node:http2?$/, to: /^(http|ipfs\/(gateway|kubo|embedded))\// },
+  { package: /^node:(https|tls)$/, to: /^(http|notifications)\// },
   { package: /^node:cluster$/, to: /^cli\// },
 ]
 

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Identity } from '../auth/authorizer.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Answer } from './answer.ts'
+import type { Client } from './client.ts'
 import type { RequestBody } from './request-body.ts'
 
 /** A request as a handler sees it. */
@@ -14,6 +16,9 @@ export interface Exchange {
   readonly search: string
   readonly headers: IncomingHttpHeaders
   readonly body: RequestBody
+  readonly client: Client
+  /** Who asks, and was let in. */
+  readonly identity: Identity
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal
 }

@@ -2,33 +2,21 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { RegistryError } from '../oci/errors.ts'
-import type { Registry } from '../registry/registry.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Answer } from './answer.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { ClientGoneError } from './client-gone.ts'
-import { handlerOf } from './dispatch.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
-import type { Gateway } from './gateway.ts'
 import { GatewayError } from './gateway-request.ts'
+import { Reception, type ReceptionParts } from './reception.ts'
 import { RequestBody } from './request-body.ts'
-import { parseRoute } from './routes.ts'
 import { writeAnswer } from './write-answer.ts'
 
-export interface RequestListenerParts {
-  readonly registry: Registry
+export interface RequestListenerParts extends ReceptionParts {
   readonly log: Logger
-  /** Answers `/ipfs/…`. */
-  readonly gateway?: Gateway | undefined
   /** How long the next byte of a body may take, in milliseconds; one that goes on, however slowly, is never cut. @default 1 minute */
   readonly bodyTimeout?: number | undefined
   /** How long a client may take for a piece of a streamed answer, 64 KiB to a few MiB, in milliseconds. @default 5 minutes */
   readonly pieceTimeout?: number | undefined
-  /**
-   * Asked first, for every request: true means that it answers this one itself. The body of a request that came with
-   * `Expect: 100-continue` comes only after `response.writeContinue()`.
-   */
-  readonly fallback?: ((request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>) | undefined
 }
 
 /** Memory for the bodies that are read as a whole, in bytes: sixteen of the largest manifests. */
@@ -48,6 +36,7 @@ interface Line {
 /** What wraps every request: its id, its log line, the signal of its client, the mapping of errors, the one answer. */
 export class RequestListener {
   readonly #parts: RequestListenerParts
+  readonly #reception: Reception
   readonly #prefix = randomBytes(4).toString('hex')
   readonly #bodies = new ByteBudget(BODY_BYTES)
   readonly #lines = new WeakMap<Socket, Line>()
@@ -55,6 +44,7 @@ export class RequestListener {
 
   constructor(parts: RequestListenerParts) {
     this.#parts = parts
+    this.#reception = new Reception(parts)
   }
 
   /**
@@ -95,16 +85,13 @@ export class RequestListener {
 
   /** Resolves with the error that became the answer, if one did. */
   async #respond(request: IncomingMessage, response: ServerResponse, awaited: boolean, id: string): Promise<unknown> {
-    const { gateway, fallback, bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT } = this.#parts
+    const { bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT } = this.#parts
     const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies })
     const common = { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id }
     try {
       request.url = originForm(request.url ?? '')
       checkCoding(request)
-      if (fallback !== undefined && (await fallback(request, response))) return undefined
-      const signal = signalOf(response)
-      const ofGateway = gateway !== undefined && request.url.startsWith('/ipfs/')
-      const answer = ofGateway ? await gateway(request, signal) : await this.#answer(request, signal, body)
+      const answer = await this.#reception.answer({ request, body, signal: signalOf(response) })
       body.discard()
       await writeAnswer(response, answer, common, pieceTimeout)
       return undefined
@@ -116,18 +103,6 @@ export class RequestListener {
     } finally {
       body.release()
     }
-  }
-
-  async #answer(request: IncomingMessage, signal: AbortSignal, body: RequestBody): Promise<Answer> {
-    const { method = '', url = '', headers } = request
-    const mark = url.indexOf('?')
-    const route = parseRoute(mark === -1 ? url : url.slice(0, mark))
-    // The referrers API is not here yet: distribution-spec §Enabling the Referrers API has 404 for that.
-    if (route === undefined) throw new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 })
-    const handler = handlerOf(route.resource, method)
-    const { name, reference } = route
-    const search = mark === -1 ? '' : url.slice(mark + 1)
-    return await handler({ registry: this.#parts.registry, name, reference, search, headers, body, signal })
   }
 
   #record(request: IncomingMessage, response: ServerResponse, fields: { id: string; ms: number }, failure: unknown): void {

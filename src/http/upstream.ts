@@ -1,10 +1,11 @@
-import { Agent, request as send, type IncomingMessage, type ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
+import { Agent, request as send, type IncomingMessage } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
-import { ClientGoneError } from './client-gone.ts'
+import type { Answer } from './answer.ts'
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1). */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'])
+/** Headers that every answer gets anyway, here as over there. */
+const COMMON_HEADERS: ReadonlySet<string> = new Set(['date', 'content-length', 'docker-distribution-api-version', 'x-content-type-options', 'x-request-id'])
 
 /** The process of this registry that has the network, behind a socket of the same machine. */
 export class Upstream {
@@ -15,34 +16,28 @@ export class Upstream {
     this.#socketPath = socketPath
   }
 
-  /** Has a GET or HEAD answered over there and streams the answer back. @throws RegistryError UNAVAILABLE when nobody is there */
-  async forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = await this.#ask(request, response)
-    const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.has(name)))
-    response.writeHead(answer.statusCode ?? 502, headers)
-    let left = false
-    response.once('close', () => {
-      left = answer.errored === null
-    })
-    try {
-      await pipeline(answer, response)
-    } catch (cause) {
-      throw left ? new ClientGoneError() : cause
-    }
+  /** The answer to a GET or HEAD from over there. @throws RegistryError UNAVAILABLE when nobody is there */
+  async answer(request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.#ask(request, signal)
+    const kept = Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.has(name) && !COMMON_HEADERS.has(name))
+    const length = answer.headers['content-length']
+    const head = { status: answer.statusCode ?? 502, headers: Object.fromEntries(kept) }
+    // Nobody reads the body of an answer that has none, and its connection is wanted back.
+    if (request.method === 'HEAD' || head.status === 304) answer.resume()
+    return head.status === 304 ? head : { ...head, body: { length: length === undefined ? undefined : Number(length), read: () => answer } }
   }
 
   close(): void {
     this.#agent.destroy()
   }
 
-  #ask({ method, url, headers }: IncomingMessage, response: ServerResponse): Promise<IncomingMessage> {
+  #ask({ method, url, headers }: IncomingMessage, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       // Without the body, its length would have the next request on the connection read as one.
       const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'content-length' && !CONNECTION_HEADERS.has(name)))
-      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: passed })
+      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: passed, signal })
       question.once('response', resolve)
       question.on('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))
-      response.once('close', () => question.destroy())
       question.end()
     })
   }

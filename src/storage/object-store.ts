@@ -1,8 +1,7 @@
+import type { AbortOptions } from '../oci/abort.ts'
 import type { Digest } from '../oci/digest.ts'
 
-export interface AbortOptions {
-  readonly signal?: AbortSignal | undefined
-}
+export type { AbortOptions }
 
 export interface ByteRange {
   /** First byte to read. @default 0 */

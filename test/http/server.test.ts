@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RegistryError } from '../../src/oci/errors.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { dial, startFace, talk } from './harness.ts'
 
@@ -36,16 +37,40 @@ describe('the server', () => {
     assert.ok(answered < 100, `${answered} answers`)
   })
 
-  it('lets the fallback take a request over', async (t) => {
+  it('has what only another process can answer answered there', async (t) => {
     const { base } = await startFace(t, () => ({
-      fallback: (request, response) => {
-        if (request.url?.startsWith('/v2/mine/') !== true) return false
-        response.end('taken')
-        return true
-      },
+      elsewhere: async ({ name }) => (name === 'mine' ? { status: 200, body: 'taken' } : undefined),
     }))
     assert.equal(await (await fetch(`${base}/v2/mine/tags/list`)).text(), 'taken')
     assert.equal((await fetch(`${base}/v2/other/tags/list`)).status, 404)
+  })
+
+  it('asks whether a request may, before anything else happens', async (t) => {
+    const asked: unknown[] = []
+    const { base } = await startFace(t, () => ({
+      authorizer: {
+        authorize: async (_claim, scopes) => {
+          asked.push(scopes)
+          throw new RegistryError('UNAUTHORIZED', undefined, { headers: { 'WWW-Authenticate': 'Basic realm="x"' } })
+        },
+      },
+      elsewhere: () => assert.fail('somebody was asked'),
+      gateway: () => assert.fail('a block was given'),
+    }))
+    for (const [method, path, scopes] of [
+      ['GET', '/v2/', []],
+      ['GET', '/v2/_catalog', [{ type: 'registry', name: 'catalog', actions: ['*'] }]],
+      ['GET', '/v2/a/b/manifests/latest', [{ type: 'repository', name: 'a/b', actions: ['pull'] }]],
+      ['PUT', '/v2/a/manifests/latest', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }]],
+      ['POST', '/v2/a/blobs/uploads/?mount=x&from=b', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }, { type: 'repository', name: 'b', actions: ['pull'] }]],
+      ['DELETE', '/v2/a/blobs/uploads/x', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }]],
+      ['GET', '/ipfs/bafy?format=raw', [{ type: 'repository', name: 'bafy', actions: ['pull'] }]],
+    ] as const) {
+      const answer = await fetch(base + path, { method })
+      assert.equal(answer.status, 401, path)
+      assert.equal(answer.headers.get('www-authenticate'), 'Basic realm="x"')
+      assert.deepEqual(asked.pop(), scopes)
+    }
   })
 
   it('lets what is in flight finish when it stops, up to a bound', async (t) => {

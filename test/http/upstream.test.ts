@@ -29,7 +29,7 @@ describe('upstream', () => {
       upstream.close()
       await server.stop(0)
     })
-    const { port } = await startFace(t, () => ({ fallback: (request, response) => upstream.forward(request, response).then(() => true) }))
+    const { port } = await startFace(t, () => ({ elsewhere: (_route, request, signal) => upstream.answer(request, signal) }))
     for (let i = 0; i < 4; i++) {
       const answer = await talk(port, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nConnection: close\r\n\r\nGET /v2')
       assert.match(answer, /^HTTP\/1.1 200 /)
@@ -44,23 +44,23 @@ describe('upstream', () => {
     const endless = async function* (): AsyncGenerator<Uint8Array> {
       for (;;) yield Buffer.alloc(1024 * 1024)
     }
-    const gateway = async (): Promise<Answer> => ({ status: 200, body: { length: undefined, read: endless } })
-    const server = new HttpServer({ registry: new RegistryCore(new MemoryStore()), log, gateway })
+    const service = async (): Promise<Answer> => ({ status: 200, body: { length: undefined, read: endless } })
+    const server = new HttpServer({ registry: new RegistryCore(new MemoryStore()), log, services: new Map([['/v2/x/blobs/y', service]]) })
     await server.listenLocally({ path })
     const upstream = new Upstream(path)
     t.after(async () => {
       upstream.close()
       await server.stop(0)
     })
-    const { base } = await startFace(t, () => ({ log, fallback: (request, response) => upstream.forward(request, response).then(() => true) }))
-    await new Promise((resolve) => get(`${base}/ipfs/x`, (response) => resolve(response.destroy())))
+    const { base } = await startFace(t, () => ({ log, elsewhere: (_route, request, signal) => upstream.answer(request, signal) }))
+    await new Promise((resolve) => get(`${base}/v2/x/blobs/y`, (response) => resolve(response.destroy())))
     await until(() => lines.length + errors.length === 2)
     assert.deepEqual(errors, [])
   })
 
   it('is unavailable when nobody is there', async (t) => {
     const upstream = new Upstream(await localSocket(t))
-    const { base } = await startFace(t, () => ({ fallback: (request, response) => upstream.forward(request, response).then(() => true) }))
+    const { base } = await startFace(t, () => ({ elsewhere: (_route, request, signal) => upstream.answer(request, signal) }))
     assert.equal((await fetch(`${base}/v2/`)).status, 503)
   })
 })

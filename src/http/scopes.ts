@@ -1,0 +1,19 @@
+import type { Action, Scope } from '../auth/authorizer.ts'
+import type { Route } from './routes.ts'
+
+const ACTIONS: Readonly<Record<string, readonly Action[]>> = { GET: ['pull'], HEAD: ['pull'], DELETE: ['delete'] }
+/** Who pushes may also look: Docker asks for both. */
+const WRITING: readonly Action[] = ['pull', 'push']
+
+/** What a request to the registry needs. An upload's status and its end are part of the push that it is for. */
+export function scopesOf(method: string, { resource, name }: Route, search: string): Scope[] {
+  if (resource === 'base') return []
+  if (resource === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
+  if (resource === 'uploads') {
+    const from = new URLSearchParams(search).get('from')
+    const source: Scope[] = from === null ? [] : [{ type: 'repository', name: from, actions: ['pull'] }]
+    return [{ type: 'repository', name, actions: WRITING }, ...source]
+  }
+  if (resource === 'upload') return [{ type: 'repository', name, actions: WRITING }]
+  return [{ type: 'repository', name, actions: ACTIONS[method] ?? WRITING }]
+}

@@ -1,0 +1,3 @@
+export interface AbortOptions {
+  readonly signal?: AbortSignal | undefined
+}
