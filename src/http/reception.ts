@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { ANYONE, type Authorizer } from '../auth/authorizer.ts'
+import { ANYONE, type Authorizer, type Identity } from '../auth/authorizer.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Answer } from './answer.ts'
-import { clientOf } from './client.ts'
+import { clientOf, type Client } from './client.ts'
 import { handlerOf } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
 import type { RequestBody } from './request-body.ts'
@@ -15,6 +15,8 @@ export type Service = (request: IncomingMessage, signal: AbortSignal) => Promise
 
 export interface ReceptionParts {
   readonly registry: Registry
+  /** The registry as one request sees it, where somebody wants to hear what each one does. @default `registry` for all */
+  readonly registryFor?: ((asker: Asker) => Registry) | undefined
   /** @default nobody is asked */
   readonly authorizer?: Authorizer | undefined
   /** Answers `/ipfs/…`. */
@@ -25,8 +27,19 @@ export interface ReceptionParts {
   readonly elsewhere?: ((route: Route, request: IncomingMessage, signal: AbortSignal) => Promise<Answer | undefined>) | undefined
 }
 
+/** On whose behalf a registry is asked. */
+export interface Asker {
+  /** Of the request, as in the log. */
+  readonly id: string
+  readonly method: string
+  readonly client: Client
+  readonly identity: Identity
+}
+
 /** A request with what was made of it. */
 export interface Visit {
+  /** As in the log and in `X-Request-Id`. */
+  readonly id: string
   readonly request: IncomingMessage
   readonly body: RequestBody
   /** Aborts when the client goes away. */
@@ -56,8 +69,8 @@ export class Reception {
     return await this.#registry(visit, route, mark === -1 ? '' : url.slice(mark + 1))
   }
 
-  async #registry({ request, body, signal }: Visit, route: Route, search: string): Promise<Answer> {
-    const { registry, authorizer, elsewhere } = this.#parts
+  async #registry({ id, request, body, signal }: Visit, route: Route, search: string): Promise<Answer> {
+    const { authorizer, elsewhere, registryFor } = this.#parts
     const { method = '', headers } = request
     const { name, reference } = route
     const handler = handlerOf(route.resource, method)
@@ -66,6 +79,7 @@ export class Reception {
     const identity = authorizer === undefined ? ANYONE : await authorizer.authorize(claim, scopesOf(method, route, search), { signal })
     const answered = await elsewhere?.(route, request, signal)
     if (answered !== undefined) return answered
+    const registry = registryFor?.({ id, method, client, identity }) ?? this.#parts.registry
     return await handler({ registry, name, reference, search, headers, body, client, identity, signal })
   }
 

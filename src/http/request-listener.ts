@@ -91,7 +91,7 @@ export class RequestListener {
     try {
       request.url = originForm(request.url ?? '')
       checkCoding(request)
-      const answer = await this.#reception.answer({ request, body, signal: signalOf(response) })
+      const answer = await this.#reception.answer({ id, request, body, signal: signalOf(response) })
       body.discard()
       await writeAnswer(response, answer, common, pieceTimeout)
       return undefined

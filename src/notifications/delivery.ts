@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Endpoint } from './endpoint.ts'
+import { EVENTS_MEDIA_TYPE, type RegistryEvent } from './event.ts'
+import type { EventQueue } from './event-queue.ts'
+
+export interface DeliveryParts {
+  readonly endpoint: Endpoint
+  readonly queue: EventQueue
+  readonly log: Logger
+}
+
+/** How often the queue is looked at for what other processes put there, in milliseconds. */
+const LOOK_INTERVAL = 1_000
+/** Events of one envelope at most. After a failure they go one by one, so that one that is refused shows. */
+const MOST_AT_ONCE = 100
+/** First pause after a failure; it doubles until `threshold` failures, then `backoff` counts. In milliseconds. */
+const FIRST_PAUSE = 50
+/** An endpoint that stays away is asked less and less often, down to this, in milliseconds. */
+const LONGEST_PAUSE = 60_000
+
+/** Delivers the events of one endpoint in their order, each until it is taken: at least once, with the same id. */
+export class Delivery {
+  readonly #parts: DeliveryParts
+  readonly #stopped = new AbortController()
+  #running: Promise<void> | undefined
+  /** Something new has come since the queue was looked at. */
+  #nudged = false
+  #wake: () => void = () => {}
+  #failures = 0
+  #batch = MOST_AT_ONCE
+
+  constructor(parts: DeliveryParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#running ??= this.#run(this.#stopped.signal)
+  }
+
+  /** Leaves what was not delivered for the next run. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#running
+  }
+
+  /** There is something new. */
+  nudge(): void {
+    this.#nudged = true
+    this.#wake()
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { endpoint, log } = this.#parts
+    while (!signal.aborted) {
+      try {
+        const delivered = await this.#deliver(signal)
+        if (this.#failures >= endpoint.threshold) log.info({ endpoint: endpoint.name }, 'the endpoint takes events again')
+        this.#failures = 0
+        this.#batch = Math.min(this.#batch * 2, MOST_AT_ONCE)
+        if (!delivered) await this.#idle(signal)
+      } catch (err) {
+        if (signal.aborted) return
+        this.#failures++
+        this.#batch = 1
+        if (this.#failures === 1 || this.#failures % endpoint.threshold === 0) {
+          log.warn({ endpoint: endpoint.name, failures: this.#failures, err }, 'events could not be delivered; they are kept')
+        }
+        await sleep(this.#pause(), undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  async #deliver(signal: AbortSignal): Promise<boolean> {
+    const { endpoint, queue } = this.#parts
+    this.#nudged = false
+    const events = await queue.first(this.#batch, { signal })
+    if (events.length === 0) return false
+    await post(endpoint, events.map(({ event }) => event), signal)
+    await queue.remove(events.map(({ id }) => id), { signal })
+    return true
+  }
+
+  async #idle(signal: AbortSignal): Promise<void> {
+    if (this.#nudged) return
+    const woken = new AbortController()
+    this.#wake = () => woken.abort()
+    await sleep(LOOK_INTERVAL, undefined, { signal: AbortSignal.any([signal, woken.signal]), ref: false }).catch(() => undefined)
+  }
+
+  #pause(): number {
+    const { threshold, backoff } = this.#parts.endpoint
+    const beyond = this.#failures - threshold
+    if (beyond < 0) return Math.min(FIRST_PAUSE * 2 ** this.#failures, backoff)
+    return Math.max(backoff, Math.min(backoff * 2 ** Math.min(beyond, 20), LONGEST_PAUSE))
+  }
+}
+
+/** Distribution: any 2xx or 3xx, after redirects, means that it was taken. @throws Error when it was not */
+async function post({ url, headers, timeout }: Endpoint, events: readonly RegistryEvent[], signal: AbortSignal): Promise<void> {
+  const { href, authorization } = withoutUser(url)
+  const given = Object.entries(headers ?? {}).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
+  const response = await fetch(href, {
+    method: 'POST',
+    headers: [['Content-Type', EVENTS_MEDIA_TYPE], ...authorization, ...given],
+    body: JSON.stringify({ events }),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+  })
+  await response.body?.cancel()
+  if (response.status >= 400) throw new Error(`the endpoint answered ${response.status}`)
+}
+
+/** `fetch` refuses URLs with a user in them. */
+function withoutUser(text: string): { readonly href: string; readonly authorization: [string, string][] } {
+  const url = new URL(text)
+  if (url.username === '') return { href: text, authorization: [] }
+  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  url.username = ''
+  url.password = ''
+  return { href: url.href, authorization: [['Authorization', `Basic ${Buffer.from(user).toString('base64')}`]] }
+}

@@ -1,0 +1,121 @@
+import type { ObjectStore } from '../storage/object-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Delivery } from './delivery.ts'
+import { wants, type Endpoint } from './endpoint.ts'
+import type { RegistryEvent } from './event.ts'
+import { EventQueue, dropOtherQueues } from './event-queue.ts'
+
+export interface NotificationsParts {
+  readonly store: ObjectStore
+  readonly endpoints: readonly Endpoint[]
+  /** Whether this process delivers; one process of a registry does. */
+  readonly deliver: boolean
+  readonly log: Logger
+}
+
+/** Who hears what clients did. */
+export interface EventSink {
+  /** A push, a mount or a delete is durably queued when it resolves; a pull is soon after, also at a stop, but not at a crash. */
+  tell(event: RegistryEvent): Promise<void>
+}
+
+/** How long pulls wait for others to be queued with, in milliseconds: a commit each would slow them down. */
+const PULL_DELAY = 200
+/** Pulls that wait in memory at most. */
+const MOST_IN_MEMORY = 10_000
+/** Pulls that one endpoint has waiting at most: one that stays away must not fill the disk. Counted every so many. */
+const MOST_WAITING = 100_000
+const COUNT_EVERY = 10_000
+
+interface Line {
+  readonly endpoint: Endpoint
+  readonly queue: EventQueue
+  readonly delivery: Delivery | undefined
+  /** Pulls that may still be queued before the next count. */
+  room: number
+  full: boolean
+}
+
+/** Distribution's notifications, on queues in the store. */
+export class Notifications implements EventSink {
+  readonly #parts: NotificationsParts
+  readonly #lines: readonly Line[]
+  #pulls: RegistryEvent[] = []
+  #timer: NodeJS.Timeout | undefined
+  #flushing: Promise<void> = Promise.resolve()
+
+  constructor(parts: NotificationsParts) {
+    const { store, endpoints, deliver, log } = parts
+    this.#parts = parts
+    this.#lines = endpoints.map((endpoint) => {
+      const queue = new EventQueue(store, endpoint.name)
+      return { endpoint, queue, delivery: deliver ? new Delivery({ endpoint, queue, log }) : undefined, room: 0, full: false }
+    })
+  }
+
+  async start(): Promise<void> {
+    const { store, endpoints, deliver, log } = this.#parts
+    if (!deliver) return
+    const dropped = await dropOtherQueues(store, endpoints.map(({ name }) => name))
+    if (dropped > 0) log.info({ dropped }, 'dropped the events of endpoints that are not configured any more')
+    for (const { delivery } of this.#lines) delivery?.start()
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#flush()
+    await this.#flushing
+    await Promise.all(this.#lines.map(async ({ delivery }) => delivery?.stop()))
+  }
+
+  /** Events that wait for each endpoint, counted up to a bound. */
+  async waiting(): Promise<ReadonlyMap<string, number>> {
+    return new Map(await Promise.all(this.#lines.map(async ({ endpoint, queue }) => [endpoint.name, await queue.count(MOST_WAITING)] as const)))
+  }
+
+  async tell(event: RegistryEvent): Promise<void> {
+    if (event.action === 'pull') return this.#tellLater(event)
+    const changes = this.#lines.flatMap(({ endpoint, queue }) => (wants(endpoint, event) ? queue.additions([event]) : []))
+    if (changes.length > 0) await this.#commit(changes)
+  }
+
+  #tellLater(event: RegistryEvent): void {
+    if (this.#pulls.length >= MOST_IN_MEMORY) return
+    this.#pulls.push(event)
+    this.#timer ??= setTimeout(() => this.#flush(), PULL_DELAY).unref()
+  }
+
+  #flush(): void {
+    const pulls = this.#pulls
+    this.#pulls = []
+    this.#timer = undefined
+    this.#flushing = this.#flushing.then(() => this.#queue(pulls)).catch((err: unknown) => {
+      this.#parts.log.error({ err, events: pulls.length }, 'events of pulls are lost: they could not be queued')
+    })
+  }
+
+  async #queue(pulls: readonly RegistryEvent[]): Promise<void> {
+    const changes = []
+    for (const line of this.#lines) {
+      const wanted = pulls.filter((event) => wants(line.endpoint, event))
+      if (wanted.length > 0 && (await this.#hasRoom(line, wanted.length))) changes.push(...line.queue.additions(wanted))
+    }
+    if (changes.length > 0) await this.#commit(changes)
+  }
+
+  async #commit(changes: ReturnType<EventQueue['additions']>): Promise<void> {
+    await this.#parts.store.commit({ changes })
+    for (const { delivery } of this.#lines) delivery?.nudge()
+  }
+
+  async #hasRoom(line: Line, events: number): Promise<boolean> {
+    if (line.room < events) line.room = Math.min(MOST_WAITING - (await line.queue.count(MOST_WAITING)), COUNT_EVERY)
+    const full = line.room < events
+    if (full && !line.full) {
+      this.#parts.log.error({ endpoint: line.endpoint.name, waiting: MOST_WAITING }, 'events of pulls are dropped until the endpoint has taken some of those that wait')
+    }
+    line.full = full
+    line.room -= full ? 0 : events
+    return !full
+  }
+}
