@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
 import { giveBack } from '../storage/give-back.ts'
+import { isHttp2, isWhole, type HttpRequest } from './message.ts'
 
 /** Bytes that may wait for their reader before the client is made to wait. */
 const WAITING = 256 * 1024
@@ -14,7 +14,7 @@ const WAITING = 256 * 1024
  * @throws RegistryError 408 when it takes longer, so that an upload is not held for a client that may never come back;
  *   Error when the connection ends before the body does
  */
-export async function* bodyChunks(request: IncomingMessage, timeout: number): AsyncGenerator<Uint8Array, void, void> {
+export async function* bodyChunks(request: HttpRequest, timeout: number): AsyncGenerator<Uint8Array, void, void> {
   const waiting: Uint8Array[] = []
   let bytes = 0
   let ended = request.readableEnded
@@ -26,16 +26,17 @@ export async function* bodyChunks(request: IncomingMessage, timeout: number): As
     if (bytes >= WAITING) request.pause()
     wake()
   }
-  const onEnd = (): void => {
-    ended = true
-    wake()
-  }
   const onError = (error: Error): void => {
     failure ??= error
     wake()
   }
+  const onEnd = (): void => {
+    if (!isWhole(request)) return onError(cutOff())
+    ended = true
+    wake()
+  }
   const onClose = (): void => {
-    if (!ended) onError(new Error('the connection ended before the body'))
+    if (!ended) onError(cutOff())
   }
   request.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
   if (request.destroyed) onClose()
@@ -45,7 +46,8 @@ export async function* bodyChunks(request: IncomingMessage, timeout: number): As
       if (chunk !== undefined) {
         bytes -= chunk.byteLength
         yield chunk
-        giveBack(chunk)
+        // Node itself may not be through with the memory of a frame.
+        if (!isHttp2(request)) giveBack(chunk)
       } else if (failure !== undefined) {
         throw failure
       } else if (ended) {
@@ -63,6 +65,10 @@ export async function* bodyChunks(request: IncomingMessage, timeout: number): As
     request.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
     request.pause()
   }
+}
+
+function cutOff(): Error {
+  return new Error('the connection ended before the body')
 }
 
 function stalled(timeout: number): RegistryError {

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import { hostOf, type HttpRequest } from './message.ts'
 
 /** Who sent a request, as far as the connection tells. */
 export interface Client {
@@ -10,11 +10,12 @@ export interface Client {
   readonly userAgent: string
 }
 
-export function clientOf({ socket, headers }: IncomingMessage): Client {
+export function clientOf(request: HttpRequest): Client {
+  const { socket, headers } = request
   const scheme = socket instanceof TLSSocket ? 'https' : 'http'
   return {
     address: socket.remoteAddress ?? '',
-    origin: `${scheme}://${headers.host ?? ''}`,
+    origin: `${scheme}://${hostOf(request)}`,
     userAgent: headers['user-agent'] ?? '',
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { CID } from 'multiformats/cid'
 import type { EntityBytes, ExportOptions } from '../ipfs/unixfs/dag-export.ts'
+import type { HttpRequest } from './message.ts'
 
 /** What a client did wrong; said in plain text. */
 export class GatewayError extends Error {
@@ -34,7 +34,7 @@ const MAX_CID_LENGTH = 256
 const SCOPES: readonly string[] = ['block', 'entity', 'all'] satisfies ExportOptions['scope'][]
 
 /** @throws GatewayError */
-export function parseGatewayRequest(request: Pick<IncomingMessage, 'url' | 'headers'>): GatewayRequest {
+export function parseGatewayRequest(request: Pick<HttpRequest, 'url' | 'headers'>): GatewayRequest {
   const url = new URL(request.url ?? '', 'http://gateway')
   const query = url.searchParams
   const { cid, path } = contentPath(url.pathname)

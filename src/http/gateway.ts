@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http'
 import { encodeCar } from '../ipfs/car.ts'
 import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
 import { giveBack } from '../storage/give-back.ts'
@@ -9,8 +9,9 @@ import type { Answer } from './answer.ts'
 import { BlockSlots, type BlockSlot } from './block-slots.ts'
 import { matches } from './conditional.ts'
 import { GatewayError, parseGatewayRequest, type GatewayRequest } from './gateway-request.ts'
+import type { HttpRequest } from './message.ts'
 
-export type Gateway = (request: IncomingMessage, signal: AbortSignal) => Promise<Answer>
+export type Gateway = (request: HttpRequest, signal: AbortSignal) => Promise<Answer>
 
 /**
  * A trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway) over the blocks that are here: raw blocks and
@@ -34,7 +35,7 @@ export function createGateway(blocks: BlockReader, slots: BlockSlots = new Block
   }
 }
 
-async function answer(blocks: BlockReader, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+async function answer(blocks: BlockReader, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
   const wanted = parseGatewayRequest(request)
   const path = await resolvePath(blocks, wanted.cid, wanted.path, { signal })
   const target = path?.at(-1)
@@ -81,7 +82,7 @@ async function* cutShort(car: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   }
 }
 
-function absent({ cid, path }: GatewayRequest, request: IncomingMessage): GatewayError {
+function absent({ cid, path }: GatewayRequest, request: HttpRequest): GatewayError {
   // "When received, gateway SHOULD return HTTP 412 if the root block is not immediately available."
   const status = /\bonly-if-cached\b/i.test(request.headers['cache-control'] ?? '') ? 412 : 404
   return new GatewayError(status, `not here: ${['/ipfs', cid, ...path].join('/')}`)

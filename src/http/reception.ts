@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { ANYONE, type Authorizer, type Identity } from '../auth/authorizer.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -6,12 +5,13 @@ import type { Answer } from './answer.ts'
 import { clientOf, type Client } from './client.ts'
 import { handlerOf } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
+import type { HttpRequest } from './message.ts'
 import type { RequestBody } from './request-body.ts'
 import { parseRoute, type Route } from './routes.ts'
 import { scopesOf } from './scopes.ts'
 
 /** Answers what is no part of the registry: health, tokens. */
-export type Service = (request: IncomingMessage, signal: AbortSignal) => Promise<Answer>
+export type Service = (request: HttpRequest, signal: AbortSignal) => Promise<Answer>
 
 export interface ReceptionParts {
   readonly registry: Registry
@@ -24,7 +24,7 @@ export interface ReceptionParts {
   /** By their path. They let in whom they like. */
   readonly services?: ReadonlyMap<string, Service> | undefined
   /** Asked for what a client may have: gives the answer of another process, for what only that one can answer. */
-  readonly elsewhere?: ((route: Route, request: IncomingMessage, signal: AbortSignal) => Promise<Answer | undefined>) | undefined
+  readonly elsewhere?: ((route: Route, request: HttpRequest, signal: AbortSignal) => Promise<Answer | undefined>) | undefined
 }
 
 /** On whose behalf a registry is asked. */
@@ -40,7 +40,7 @@ export interface Asker {
 export interface Visit {
   /** As in the log and in `X-Request-Id`. */
   readonly id: string
-  readonly request: IncomingMessage
+  readonly request: HttpRequest
   readonly body: RequestBody
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal

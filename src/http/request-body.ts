@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type Http2ServerRequest } from 'node:http2'
 import { RegistryError } from '../oci/errors.ts'
 import { giveBack } from '../storage/give-back.ts'
 import { bodyChunks } from './body-chunks.ts'
 import type { ByteBudget } from './byte-budget.ts'
+import { isHttp2, isWhole, type HttpRequest, type HttpResponse } from './message.ts'
 
 /** What is read and dropped of a body that nobody wanted, in bytes, and for how long, in milliseconds. */
 const DRAIN_BYTES = 64 * 1024 * 1024
@@ -23,17 +24,16 @@ export interface RequestBodyOptions {
 export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Bytes that the client announced; undefined where it sends chunks until it is through. */
   readonly length: number | undefined
-  readonly #request: IncomingMessage
-  readonly #response: ServerResponse
+  readonly #request: HttpRequest
+  readonly #response: HttpResponse
   readonly #timeout: number
   readonly #budget: ByteBudget
   #reserved = 0
   #awaited: boolean
   #discarded = false
 
-  constructor(request: IncomingMessage, response: ServerResponse, { awaited, timeout, budget }: RequestBodyOptions) {
-    const { headers } = request
-    this.length = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
+  constructor(request: HttpRequest, response: HttpResponse, { awaited, timeout, budget }: RequestBodyOptions) {
+    this.length = lengthOf(request)
     this.#request = request
     this.#response = response
     this.#timeout = timeout
@@ -67,8 +67,9 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
    * may lose the answer; so what still comes is dropped, up to a bound.
    */
   discard(): void {
-    if (this.length === 0 || this.#request.complete || this.#discarded) return
+    if (this.length === 0 || isWhole(this.#request) || this.#discarded) return
     this.#discarded = true
+    if (isHttp2(this.#request)) return discardStream(this.#request)
     if (this.#awaited) {
       // The client has sent nothing yet, and whether it will is open: RFC 9110 §10.1.1 lets the server close.
       this.#response.setHeader('Connection', 'close')
@@ -87,6 +88,24 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     this.#request.on('pause', () => this.#request.resume())
     this.#request.resume()
   }
+}
+
+/** Undefined where only the end of the body tells. */
+function lengthOf(request: HttpRequest): number | undefined {
+  const length = request.headers['content-length']
+  if (isHttp2(request)) return request.stream.endAfterHeaders ? 0 : length === undefined ? undefined : Number(length)
+  return request.headers['transfer-encoding'] === undefined ? Number(length ?? 0) : undefined
+}
+
+/**
+ * RFC 9113 §8.1: "a server MAY request that the client abort transmission of a request without error by sending a
+ * RST_STREAM with an error code of NO_ERROR after sending a complete response".
+ */
+function discardStream(request: Http2ServerRequest): void {
+  const { stream } = request
+  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR))
+  request.on('error', () => {})
+  request.resume()
 }
 
 /**

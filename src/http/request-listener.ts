@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { RegistryError } from '../oci/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -7,6 +6,7 @@ import { ByteBudget } from './byte-budget.ts'
 import { ClientGoneError } from './client-gone.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
 import { GatewayError } from './gateway-request.ts'
+import { isGone, isHttp2, isThrough, type HttpRequest, type HttpResponse } from './message.ts'
 import { Reception, type ReceptionParts } from './reception.ts'
 import { RequestBody } from './request-body.ts'
 import { writeAnswer } from './write-answer.ts'
@@ -53,7 +53,8 @@ export class RequestListener {
    *
    * @param awaited the client waits for `100 Continue`
    */
-  handle(request: IncomingMessage, response: ServerResponse, awaited: boolean): Promise<void> {
+  handle(request: HttpRequest, response: HttpResponse, awaited: boolean): Promise<void> {
+    if (isHttp2(request)) return this.#handle(request, response, awaited)
     const { socket } = request
     // Node lends the socket to one response after the other.
     const line = response.socket === null ? this.#lines.get(socket) : undefined
@@ -70,7 +71,7 @@ export class RequestListener {
     return line.last
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse, awaited: boolean): Promise<void> {
+  async #handle(request: HttpRequest, response: HttpResponse, awaited: boolean): Promise<void> {
     const id = `${this.#prefix}-${(this.#count++).toString(36)}`
     const began = performance.now()
     let failure: unknown
@@ -84,7 +85,7 @@ export class RequestListener {
   }
 
   /** Resolves with the error that became the answer, if one did. */
-  async #respond(request: IncomingMessage, response: ServerResponse, awaited: boolean, id: string): Promise<unknown> {
+  async #respond(request: HttpRequest, response: HttpResponse, awaited: boolean, id: string): Promise<unknown> {
     const { bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT } = this.#parts
     const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies })
     const common = { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id }
@@ -96,7 +97,7 @@ export class RequestListener {
       await writeAnswer(response, answer, common, pieceTimeout)
       return undefined
     } catch (error) {
-      if (response.headersSent || response.destroyed) throw error
+      if (response.headersSent || isGone(response)) throw error
       body.discard()
       await writeAnswer(response, errorAnswer(toRegistryError(error)), common, pieceTimeout)
       return error
@@ -105,11 +106,11 @@ export class RequestListener {
     }
   }
 
-  #record(request: IncomingMessage, response: ServerResponse, fields: { id: string; ms: number }, failure: unknown): void {
+  #record(request: HttpRequest, response: HttpResponse, fields: { id: string; ms: number }, failure: unknown): void {
     const { method, url } = request
     const line = { ...fields, method, url, status: response.statusCode }
     const { log } = this.#parts
-    if (failure instanceof ClientGoneError || (failure !== undefined && response.destroyed && !response.headersSent)) {
+    if (failure instanceof ClientGoneError || (failure !== undefined && isGone(response) && !response.headersSent)) {
       log.info({ ...line, status: 499 }, 'client went away')
     } else if (failure !== undefined && !isClientError(failure)) log.error({ ...line, err: failure }, 'failed')
     else if (method === 'GET' || method === 'HEAD') log.debug(line, 'request')
@@ -133,16 +134,16 @@ function originForm(target: string): string {
  * RFC 9112 §6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD respond
  * with 501 (Not Implemented)." Node takes off the chunks, and would have what is in them stored compressed.
  */
-function checkCoding({ headers }: IncomingMessage): void {
+function checkCoding({ headers }: HttpRequest): void {
   const coding = headers['transfer-encoding']
   if (coding === undefined || /^[\s,]*chunked[\s,]*$/i.test(coding)) return
   throw new RegistryError('UNSUPPORTED', `transfer coding ${coding} is not supported`, { status: 501, headers: { Connection: 'close' } })
 }
 
-function signalOf(response: ServerResponse): AbortSignal {
+function signalOf(response: HttpResponse): AbortSignal {
   const controller = new AbortController()
   response.once('close', () => {
-    if (!response.writableFinished) controller.abort(new ClientGoneError())
+    if (!isThrough(response)) controller.abort(new ClientGoneError())
   })
   return controller.signal
 }

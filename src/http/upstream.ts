@@ -1,6 +1,7 @@
 import { Agent, request as send, type IncomingMessage } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
 import type { Answer } from './answer.ts'
+import { hostOf, type HttpRequest } from './message.ts'
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1). */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'])
@@ -17,7 +18,7 @@ export class Upstream {
   }
 
   /** The answer to a GET or HEAD from over there. @throws RegistryError UNAVAILABLE when nobody is there */
-  async answer(request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+  async answer(request: HttpRequest, signal: AbortSignal): Promise<Answer> {
     const answer = await this.#ask(request, signal)
     const kept = Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.has(name) && !COMMON_HEADERS.has(name))
     const length = answer.headers['content-length']
@@ -31,11 +32,12 @@ export class Upstream {
     this.#agent.destroy()
   }
 
-  #ask({ method, url, headers }: IncomingMessage, signal: AbortSignal): Promise<IncomingMessage> {
+  #ask(request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const { method, url, headers } = request
     return new Promise((resolve, reject) => {
       // Without the body, its length would have the next request on the connection read as one.
-      const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'content-length' && !CONNECTION_HEADERS.has(name)))
-      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: passed, signal })
+      const passed = Object.entries(headers).filter(([name]) => !name.startsWith(':') && name !== 'content-length' && !CONNECTION_HEADERS.has(name))
+      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: { ...Object.fromEntries(passed), host: hostOf(request) }, signal })
       question.once('response', resolve)
       question.on('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))
       question.end()

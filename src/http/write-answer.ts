@@ -1,6 +1,7 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { Answer, BodyStream } from './answer.ts'
 import { ClientGoneError } from './client-gone.ts'
+import { isGone, isHttp2, type HttpResponse } from './message.ts'
 
 /** Bodies up to this size are worth a copy. */
 const JOINED_BYTES = 16 * 1024
@@ -12,8 +13,10 @@ const JOINED_BYTES = 16 * 1024
  * @throws what the body's source threw. Before its first chunk nothing has gone out, so another answer may be written;
  *   afterwards the connection is destroyed, so that no client takes a part for the whole
  */
-export async function writeAnswer(response: ServerResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders, pieceTimeout: number): Promise<void> {
+export async function writeAnswer(response: HttpResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders, pieceTimeout: number): Promise<void> {
   const all = { ...common, ...headers }
+  // RFC 9113 §8.2.2: "An endpoint MUST NOT generate an HTTP/2 message containing connection-specific header fields."
+  if (isHttp2(response.req)) delete all['Connection']
   // RFC 9110 §8.6: no Content-Length with status 204; with 304 it would have to be that of the content.
   const length = lengthOf(body)
   if (status !== 204 && status !== 304 && length !== undefined) all['Content-Length'] = length
@@ -34,12 +37,12 @@ function lengthOf(body: Answer['body']): number | undefined {
 }
 
 /** Node joins headers and a string into one write, a tenth less CPU a request. In latin1 every byte is itself. */
-function endWith(response: ServerResponse, body: Uint8Array): void {
+function endWith(response: HttpResponse, body: Uint8Array): void {
   if (body.length > JOINED_BYTES) response.end(body)
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 
-async function writeStream(response: ServerResponse, body: BodyStream, pieceTimeout: number, writeHead: () => void): Promise<void> {
+async function writeStream(response: HttpResponse, body: BodyStream, pieceTimeout: number, writeHead: () => void): Promise<void> {
   const { length = Infinity } = body
   let written = 0
   try {
@@ -54,16 +57,16 @@ async function writeStream(response: ServerResponse, body: BodyStream, pieceTime
     response.end()
   } catch (error) {
     // Whatever fails for want of the client, in the store or on the way to it, is no failure.
-    if (response.destroyed) throw new ClientGoneError({ cause: error })
+    if (isGone(response)) throw new ClientGoneError({ cause: error })
     if (response.headersSent) response.destroy()
     throw error
   }
 }
 
 /** Resolves once the chunk has left and its memory may be used again. */
-function write(response: ServerResponse, chunk: Uint8Array, timeout: number): Promise<void> {
+function write(response: HttpResponse, chunk: Uint8Array, timeout: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (response.destroyed) return reject(new ClientGoneError())
+    if (isGone(response)) return reject(new ClientGoneError())
     const onClose = (): void => {
       clearTimeout(timer)
       reject(new ClientGoneError())

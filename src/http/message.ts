@@ -1,0 +1,51 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+
+/** A request of either version of HTTP, as far as both are alike. */
+export type HttpRequest = IncomingMessage | Http2ServerRequest
+
+/** What both versions can do to answer. */
+export interface HttpResponse {
+  readonly req: HttpRequest
+  /** Null while the answers to requests before it on a connection of HTTP/1 are under way. */
+  readonly socket: unknown
+  readonly headersSent: boolean
+  readonly statusCode: number
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown
+  writeContinue(): void
+  setHeader(name: string, value: string): unknown
+  write(chunk: Uint8Array, done: (error?: Error | null) => void): boolean
+  end(body?: string | Uint8Array): unknown
+  end(body: string, encoding: 'latin1'): unknown
+  once(event: 'close' | 'finish', listener: () => void): unknown
+  off(event: 'close' | 'finish', listener: () => void): unknown
+  destroy(): unknown
+}
+
+export function isHttp2(request: HttpRequest): request is Http2ServerRequest {
+  return request instanceof Http2ServerRequest
+}
+
+/** Nothing that is written arrives any more. */
+export function isGone(response: HttpResponse): boolean {
+  return response instanceof Http2ServerResponse ? response.stream.destroyed || response.stream.closed : (response as ServerResponse).destroyed
+}
+
+/**
+ * Whether all was handed over before the response closed. A stream of HTTP/2 says that it has finished also when it was
+ * reset; what it can be believed is whether it was ended.
+ */
+export function isThrough(response: HttpResponse): boolean {
+  return response instanceof Http2ServerResponse ? response.writableEnded : (response as ServerResponse).writableFinished
+}
+
+/** Whether a body that has ended is all there. Node ends that of a stream of HTTP/2 also when the client resets it. */
+export function isWhole(request: HttpRequest): boolean {
+  return isHttp2(request) ? request.stream.state.remoteClose === 1 : request.complete
+}
+
+/** The host that a client wrote: HTTP/2 has a header of its own for it. */
+export function hostOf({ headers }: HttpRequest): string {
+  const authority = headers[':authority']
+  return typeof authority === 'string' ? authority : (headers.host ?? '')
+}
