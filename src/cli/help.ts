@@ -1,3 +1,4 @@
+import { registryVariable } from '../config/environment.ts'
 import { OPTIONS, optionNames } from '../config/options.ts'
 import { defaultText } from '../config/page.ts'
 
@@ -13,10 +14,11 @@ Usage:
 Options of serve; images and cid take --data and --config too:`
 
 export function helpText(): string {
-  const lines = optionNames().map((name) => {
-    const { flag, env, kind, doc } = OPTIONS[name]
+  const lines = optionNames().flatMap((name) => {
+    const { flag, env, yaml, kind, doc } = OPTIONS[name]
+    if (flag === undefined) return []
     const usage = kind.placeholder === '' ? `--${flag}` : `--${flag} ${kind.placeholder}`
-    return `  ${usage}\n${wrap(`${doc.replaceAll('`', '')} [${env}, default ${defaultText(name)}]`, 6)}`
+    return [`  ${usage}\n${wrap(`${doc.replaceAll('`', '')} [${env ?? registryVariable(yaml)}, default ${defaultText(name)}]`, 6)}`]
   })
   return [COMMANDS, '  --config <path>\n      YAML file with more of them. [REGISTRY_CONFIGURATION_PATH, default ~/.disco/config.yaml]', ...lines].join('\n')
 }

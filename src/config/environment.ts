@@ -1,7 +1,10 @@
+import { GROUPS, IGNORED_KEYS, knownKeys, OPTION_KEYS, REFUSED_KEYS } from './keys.ts'
 import { suggestion } from './nearest.ts'
-import { OPTIONS, optionNames } from './options.ts'
-import { addAddress, noSettings, type Settings } from './settings.ts'
-import { ADDRESS_KEY, LATER_KEYS, OPTION_KEYS, REFUSED_KEYS, refusal } from './yaml-keys.ts'
+import { OPTIONS, optionNames, type OptionName } from './options.ts'
+import { rawTexts, type Raw } from './raw.ts'
+import { readKey } from './read-key.ts'
+import { noSettings, type Settings } from './settings.ts'
+import { parseYaml } from './yaml.ts'
 
 /** The environment variable that tells a worker where the process with the network is; nobody else sets it. */
 export const UPSTREAM_VARIABLE = 'DISCO_UPSTREAM_SOCKET'
@@ -13,31 +16,33 @@ const TEST_PREFIX = 'DISCO_TEST_'
 const SERVICE_LINK = /^(?:DISCO|REGISTRY)_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)?)$/
 const SERVICE_ADDRESS = /^(?:tcp|udp):\/\//
 
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** Reads the environment. An empty variable counts as not set; several values are separated by commas or spaces. */
-export function readEnvironment(env: Environment): Settings {
-  const settings = noSettings()
-  for (const name of optionNames()) {
-    const { env: ours, yaml, kind } = OPTIONS[name]
-    const where = [ours, registryVariable(yaml)].find((variable) => (env[variable] ?? '') !== '' && !isServiceLink(variable, env))
-    const value = where === undefined ? undefined : env[where]
-    if (where === undefined || value === undefined) continue
-    settings.values.set(name, { texts: kind.many ? value.split(/[\s,]+/) : [value], where })
-  }
-  const address = env[registryVariable(ADDRESS_KEY)] ?? ''
-  if (address !== '') addAddress(settings, address, registryVariable(ADDRESS_KEY))
-  for (const [variable, value = ''] of Object.entries(env)) {
-    if (value === '' || isServiceLink(variable, env)) continue
-    if (variable.startsWith('DISCO_')) readOurs(variable, settings)
-    if (variable.startsWith('REGISTRY_')) readDistributions(variable, settings)
-  }
-  return settings
-}
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Distribution: every key of the file can be overridden by `REGISTRY_<PATH_IN_CAPITALS>`. */
 export function registryVariable(key: string): string {
   return `REGISTRY_${key.toUpperCase().replaceAll('.', '_')}`
+}
+
+/** Reads the environment. An empty variable counts as not set; our own names count more than Distribution's. */
+export function readEnvironment(env: Environment): Settings {
+  const settings = noSettings()
+  const variables = Object.entries(env)
+    .flatMap(([variable, value = '']) => (value === '' || isServiceLink(variable, env) ? [] : [[variable, value] as const]))
+    // as Distribution sorts them: a group (REGISTRY_AUTH) comes before what is in it (REGISTRY_AUTH_HTPASSWD_PATH)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  for (const [variable, value] of variables) if (variable.startsWith('REGISTRY_')) readDistributions(variable, value, settings)
+  const ours = new Map(optionNames().flatMap((name) => {
+    const { env: variable } = OPTIONS[name]
+    return variable === undefined ? [] : [[variable, name] as const]
+  }))
+  for (const [variable, value] of variables) {
+    const name = ours.get(variable)
+    if (name !== undefined) settings.values.set(name, rawOf(name, value, variable, settings))
+    else if (variable.startsWith('DISCO_') && variable !== UPSTREAM_VARIABLE && !variable.startsWith(TEST_PREFIX)) {
+      settings.problems.push({ where: variable, reason: `is not a variable of Disco${suggestion(variable, [...ours.keys()])}` })
+    }
+  }
+  return settings
 }
 
 function isServiceLink(variable: string, env: Environment): boolean {
@@ -45,17 +50,42 @@ function isServiceLink(variable: string, env: Environment): boolean {
   return !/^(?:DISCO|REGISTRY)_PORT$/.test(variable) || SERVICE_ADDRESS.test(env[variable] ?? '')
 }
 
-function readOurs(variable: string, { problems }: Settings): void {
-  const known = optionNames().map((name) => OPTIONS[name].env)
-  if (known.includes(variable) || variable === UPSTREAM_VARIABLE || variable.startsWith(TEST_PREFIX)) return
-  problems.push({ where: variable, reason: `is not a variable of Disco${suggestion(variable, known)}` })
+function readDistributions(variable: string, value: string, settings: Settings): void {
+  if (variable === FILE_VARIABLE) return
+  const keys = knownKeys()
+  const exact = keys.find((key) => variable === registryVariable(key))
+  if (exact !== undefined) {
+    const isGroup = GROUPS.has(exact)
+    if (isGroup) settings.replaced.add(exact)
+    readKey(exact, isGroup ? yaml(value, variable, settings) : rawOf(OPTION_KEYS.get(exact), value, variable, settings), settings)
+    return
+  }
+  const parent = keys
+    .filter((key) => variable.toUpperCase().startsWith(`${registryVariable(key)}_`))
+    .toSorted((a, b) => b.length - a.length)[0] ?? ''
+  const path = variable.slice(registryVariable(parent).length + 1).split('_')
+  const name = OPTION_KEYS.get(parent)
+  if (name !== undefined && (OPTIONS[name].kind.structure !== undefined || OPTIONS[name].kind.many)) {
+    const raw = yaml(value, variable, settings)
+    settings.parts.set(name, [...(settings.parts.get(name) ?? []), { path, raw }])
+  } else if (parent in REFUSED_KEYS || parent in IGNORED_KEYS) {
+    readKey(parent, { where: variable, content: value }, settings)
+  } else {
+    const known = [FILE_VARIABLE, ...keys.map(registryVariable)]
+    settings.warnings.push(`${variable}: is not a variable of Disco and is left out${suggestion(variable, known)}`)
+  }
 }
 
-function readDistributions(variable: string, { problems, warnings }: Settings): void {
-  const isBelow = (key: string): boolean => variable === registryVariable(key) || variable.startsWith(`${registryVariable(key)}_`)
-  const refused = REFUSED_KEYS.find(isBelow)
-  const known = [FILE_VARIABLE, ...[...OPTION_KEYS.keys(), ADDRESS_KEY].map(registryVariable)]
-  if (refused !== undefined) problems.push({ where: variable, reason: refusal(refused) })
-  else if (LATER_KEYS.some(isBelow)) warnings.push(`${variable}: is not supported yet and is left out`)
-  else if (!known.includes(variable)) warnings.push(`${variable}: is not a variable of Disco and is left out${suggestion(variable, known)}`)
+/** Several values are separated by commas or spaces, or written as YAML; what has keys in it is YAML. */
+function rawOf(name: OptionName | undefined, value: string, variable: string, settings: Settings): Raw {
+  if (name === undefined) return { where: variable, content: value }
+  const { kind } = OPTIONS[name]
+  if (kind.structure !== undefined || kind.presence === true || (kind.many && value.startsWith('['))) return yaml(value, variable, settings)
+  return kind.many ? rawTexts(value.split(/[\s,]+/), variable) : { where: variable, content: value }
+}
+
+function yaml(value: string, variable: string, settings: Settings): Raw {
+  const { raw, problems } = parseYaml(value, variable)
+  settings.problems.push(...problems)
+  return raw === undefined ? { where: variable, content: undefined } : { ...raw, where: variable }
 }

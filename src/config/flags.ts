@@ -1,5 +1,6 @@
 import { suggestion } from './nearest.ts'
 import { OPTIONS, optionNames } from './options.ts'
+import { isRawList, type Raw } from './raw.ts'
 import { noSettings, type Settings } from './settings.ts'
 
 export interface Flags {
@@ -42,7 +43,7 @@ function addFlag({ values, problems }: Settings, flag: string, value: string | u
   const where = `--${flag}`
   const name = optionNames().find((candidate) => OPTIONS[candidate].flag === flag)
   if (name === undefined) {
-    const known = [CONFIG, ...optionNames().map((candidate) => OPTIONS[candidate].flag)]
+    const known = [CONFIG, ...optionNames().flatMap((candidate) => OPTIONS[candidate].flag ?? [])]
     problems.push({ where, reason: `is not an option${suggestion(flag, known, '--')}` })
     return
   }
@@ -51,6 +52,7 @@ function addFlag({ values, problems }: Settings, flag: string, value: string | u
     problems.push({ where, reason: `needs a value: ${where} ${kind.placeholder}` })
     return
   }
-  const before = kind.many ? (values.get(name)?.texts ?? []) : []
-  values.set(name, { texts: [...before, value ?? ''], where })
+  const before = kind.many ? values.get(name)?.content : undefined
+  const content: Raw[] = [...(isRawList(before) ? before : []), { where, content: value ?? '' }]
+  values.set(name, { where, content: kind.many ? content : (value ?? '') })
 }

@@ -1,30 +1,60 @@
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
+import { isRawList, isRawMap, type Raw } from './raw.ts'
 
-/** How the text of an option becomes its value. */
+/** How what a source says of an option becomes its value. */
 export interface Kind<T> {
   /** What stands for the value in the help: `<port>`; empty for a switch, which needs none. */
   readonly placeholder: string
   /** May be given several times. */
   readonly many: boolean
-  /** @throws Error that says what would be right */
-  read(texts: readonly string[]): T
-  /** The same for a value that a program gives. @throws Error that says what would be right */
+  /** Has keys or lists of keys in it: written as YAML in the environment. */
+  readonly structure?: readonly FieldDoc[]
+  /** Is a value where its key merely stands there, with nothing or `{}` after it. */
+  readonly presence?: true
+  /** @throws Error that says what would be right, or ConfigError with the faults in its parts and their places */
+  read(raw: Raw): T
+  /** The same for a value that a program gives; places are relative to it: `[0].url`. */
   accept(value: unknown): T
 }
 
-function one<T>(placeholder: string, read: (text: string) => T, accept: (value: unknown) => T = (value) => read(string(value))): Kind<T> {
-  return { placeholder, many: false, read: (texts) => read(texts.at(-1) ?? ''), accept }
+/** One key of a structure, for the documentation. */
+export interface FieldDoc {
+  readonly key: string
+  readonly kind: string
+  /** Undefined where it must be given. */
+  readonly default: string | undefined
+  readonly doc: string
 }
 
-function string(value: unknown): string {
+function one<T>(placeholder: string, read: (text: string) => T, accept: (value: unknown) => T = (value) => read(string(value))): Kind<T> {
+  return { placeholder, many: false, read: (raw) => read(textOf(raw)), accept }
+}
+
+/** The text of a value that is one; the last of a flag that was given several times. */
+export function textOf({ content }: Raw): string {
+  if (isRawMap(content)) throw new Error('takes one value, not keys')
+  if (!isRawList(content)) return content ?? ''
+  const last = content.at(-1)
+  if (last === undefined || content.some(({ where }) => where !== last.where)) throw new Error('takes one value, not this')
+  return textOf(last)
+}
+
+export function string(value: unknown): string {
   if (typeof value !== 'string') throw new Error(`is ${Array.isArray(value) ? 'a list' : typeof value}: a string is wanted`)
   return value
 }
 
-export const text: Kind<string> = one('<text>', (value) => {
+/** A text that `check` has nothing against. */
+export function checked(placeholder: string, check: (text: string) => void): Kind<string> {
+  return one(placeholder, (value) => {
+    check(value)
+    return value
+  })
+}
+
+export const text: Kind<string> = checked('<text>', (value) => {
   if (value === '') throw new Error('is empty')
-  return value
 })
 
 /** A path; `~` is the home directory, and a relative one begins at the current directory. */
@@ -49,26 +79,15 @@ export function integer(placeholder: string, least: number, most: number): Kind<
   })
 }
 
-/** Timers of JavaScript count milliseconds in 31 bits; what is longer would end at once. */
-const LONGEST = 24 * 86_400_000
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
-
-/** In milliseconds; written like `500ms`, `30s`, `5m`, `1h`, and a bare number is seconds. */
-export const duration: Kind<number> = one('<duration>', (value) => {
-  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value) ?? []
-  const milliseconds = Number(number) * UNITS[unit as keyof typeof UNITS]
-  if (!(milliseconds > 0)) throw new Error(`'${value}' is not a duration like 30s, 500ms or 5m`)
-  if (milliseconds > LONGEST) throw new Error(`'${value}' is too long: 24 days (576h) is the most`)
-  return milliseconds
-}, (value) => {
-  if (typeof value !== 'number' || !(value > 0)) throw new Error(`is ${String(value)}: a number of milliseconds above 0 is wanted`)
-  if (value > LONGEST) throw new Error(`${value} ms are too many: 24 days (${LONGEST}) is the most`)
-  return value
-})
-
 export function choice<T extends string>(...choices: readonly T[]): Kind<T> {
+  return renamed({}, ...choices)
+}
+
+/** A choice, in capitals or not, in which some have a second name. */
+export function renamed<T extends string>(names: Readonly<Record<string, T>>, ...choices: readonly T[]): Kind<T> {
   return one(`<${choices.join('|')}>`, (value) => {
-    const found = choices.find((candidate) => candidate === value)
+    const lower = value.toLowerCase()
+    const found = choices.find((candidate) => candidate === lower) ?? (Object.hasOwn(names, lower) ? names[lower] : undefined)
     if (found === undefined) throw new Error(`'${value}' is none of ${choices.join(', ')}`)
     return found
   })
@@ -76,23 +95,21 @@ export function choice<T extends string>(...choices: readonly T[]): Kind<T> {
 
 /** On when it is merely named. */
 export const toggle: Kind<boolean> = one('', (value) => {
-  if (value === '' || value === 'true') return true
-  if (value === 'false') return false
+  if (value === '' || value.toLowerCase() === 'true') return true
+  if (value.toLowerCase() === 'false') return false
   throw new Error(`'${value}' is neither true nor false`)
-}, (value) => {
+}, acceptBoolean)
+
+/** On when its key is there, whatever is below it. */
+export const presence: Kind<boolean> = {
+  placeholder: '',
+  many: false,
+  presence: true,
+  read: ({ content }) => typeof content !== 'string' || toggle.read({ where: '', content }),
+  accept: acceptBoolean,
+}
+
+function acceptBoolean(value: unknown): boolean {
   if (typeof value !== 'boolean') throw new Error(`is ${typeof value}: true or false is wanted`)
   return value
-})
-
-export function list(placeholder: string, check: (text: string) => void): Kind<readonly string[]> {
-  const read = (texts: readonly string[]): readonly string[] => {
-    const values = texts.filter((value) => value !== '')
-    for (const value of values) check(value)
-    return values
-  }
-  const accept = (value: unknown): readonly string[] => {
-    if (!Array.isArray(value)) throw new Error(`is ${typeof value}: a list of strings is wanted`)
-    return read(value.map(string))
-  }
-  return { placeholder, many: true, read, accept }
 }

@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises'
-import { FILE_VARIABLE, readEnvironment } from './environment.ts'
+import { FILE_VARIABLE, readEnvironment, type Environment } from './environment.ts'
 import { readFileText } from './file.ts'
 import type { Flags } from './flags.ts'
 import { expandPath } from './kinds.ts'
 import { suggestion } from './nearest.ts'
-import { OPTIONS, optionNames, type Config, type Option, type OptionName } from './options.ts'
-import { ConfigError, type ConfigProblem } from './problem.ts'
+import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
+import type { Option } from './options/option.ts'
+import { ConfigError, problemsAt, problemsBelow, type ConfigProblem } from './problem.ts'
+import { contradictions } from './rules.ts'
 import { noSettings, type Settings } from './settings.ts'
+import { Sources } from './sources.ts'
 
 /** Read when neither `--config` nor `REGISTRY_CONFIGURATION_PATH` names one. */
 export const DEFAULT_FILE = '~/.disco/config.yaml'
@@ -15,6 +18,8 @@ export interface LoadedConfig {
   readonly config: Config
   /** What was understood and is left out. */
   readonly warnings: readonly string[]
+  /** Where the value of an option comes from: `--port`, `DISCO_PORT`, `config.yaml:3:5`; undefined for a default. */
+  readonly origin: (name: OptionName) => string | undefined
 }
 
 /** What rooms that know more than the shape of a value have against it. Each throws an Error that says what would be right. */
@@ -25,13 +30,14 @@ export type Checks = { readonly [Name in OptionName]?: (value: Config[Name]) => 
  *
  * @throws ConfigError with everything that is wrong in all of them
  */
-export async function loadConfig(flags: Flags, env: Readonly<Record<string, string | undefined>>, checks: Checks = {}): Promise<LoadedConfig> {
-  const sources = [flags.settings, readEnvironment(env), await readConfigFile(flags.config, env)]
-  const problems = sources.flatMap((source) => source.problems)
+export async function loadConfig(flags: Flags, env: Environment, checks: Checks = {}): Promise<LoadedConfig> {
+  const file = await readConfigFile(flags.config, env)
+  const sources = new Sources([flags.settings, readEnvironment(env), file])
+  const problems = [...sources.problems]
   const config = Object.fromEntries(optionNames().map((name) => [name, valueOf(name, sources, checks, problems)])) as unknown as Config
-  if (isKeyInPublic(config)) problems.push({ where: '--swarm-key', reason: 'is for a private network: add --network private' })
+  problems.push(...contradictions(config, sources))
   if (problems.length > 0) throw new ConfigError(problems)
-  return { config, warnings: sources.flatMap((source) => source.warnings) }
+  return { config, warnings: sources.warnings, origin: (name) => sources.option(name) }
 }
 
 /**
@@ -52,42 +58,37 @@ export function completeConfig(given: Partial<Config>, checks: Checks = {}): Con
       checkFor(name, checks)?.(value)
       return [name, value]
     } catch (error) {
-      problems.push({ where: name, reason: (error as Error).message })
+      problems.push(...problemsBelow(name, error))
       return [name, option.default]
     }
   })) as unknown as Config
-  if (isKeyInPublic(config)) problems.push({ where: 'swarmKey', reason: "is for a private network: add network: 'private'" })
+  const isGiven = (name: OptionName): string | undefined => (given[name] === undefined ? undefined : name)
+  problems.push(...contradictions(config, { option: isGiven, group: () => undefined }))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
-}
-
-function isKeyInPublic({ swarmKey, network }: Config): boolean {
-  return swarmKey !== undefined && network === 'public'
 }
 
 function checkFor(name: OptionName, checks: Checks): ((value: Config[OptionName]) => void) | undefined {
   return checks[name] as ((value: Config[OptionName]) => void) | undefined
 }
 
-function valueOf(name: OptionName, sources: readonly Settings[], checks: Checks, problems: ConfigProblem[]): Config[OptionName] {
+function valueOf(name: OptionName, sources: Sources, checks: Checks, problems: ConfigProblem[]): Config[OptionName] {
   const option: Option<Config[OptionName]> = OPTIONS[name]
   // every source is read, also those that another one overrides, so that every fault is told at once
-  const values = sources.flatMap(({ values: settings }) => {
-    const setting = settings.get(name)
-    if (setting === undefined) return []
+  const values = sources.settingsOf(name, problems).flatMap((raw) => {
     try {
-      const value = option.kind.read(setting.texts)
+      const value = option.kind.read(raw)
       checkFor(name, checks)?.(value)
       return [{ value }]
     } catch (error) {
-      problems.push({ where: setting.where, reason: (error as Error).message })
+      problems.push(...problemsAt(raw.where, error))
       return []
     }
   })
   return values.length > 0 ? values[0]?.value : option.default
 }
 
-async function readConfigFile(flag: string | undefined, env: Readonly<Record<string, string | undefined>>): Promise<Settings> {
+async function readConfigFile(flag: string | undefined, env: Environment): Promise<Settings> {
   const named = flag ?? env[FILE_VARIABLE]
   const file = expandPath(named === undefined || named === '' ? DEFAULT_FILE : named)
   let content: string

@@ -15,3 +15,14 @@ export class ConfigError extends Error {
     this.problems = problems
   }
 }
+
+/** What a kind threw: faults that have their places already, or one that stands at `where`. */
+export function problemsAt(where: string, error: unknown): readonly ConfigProblem[] {
+  return error instanceof ConfigError ? error.problems : [{ where, reason: (error as Error).message }]
+}
+
+/** The same where places are relative: `.url`, `[0].url` below `where`. */
+export function problemsBelow(where: string, error: unknown): readonly ConfigProblem[] {
+  if (!(error instanceof ConfigError)) return [{ where, reason: (error as Error).message }]
+  return error.problems.map((problem) => ({ where: `${where}${problem.where}`, reason: problem.reason }))
+}

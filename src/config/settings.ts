@@ -1,32 +1,25 @@
 import type { OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
+import type { Raw } from './raw.ts'
 
-/** What one source says about one option, not read yet. */
-export interface Setting {
-  readonly texts: readonly string[]
-  /** `--port`, `DISCO_PORT`, `config.yaml:3:5`. */
-  readonly where: string
+/** Replaces what is at `path` inside of an option's value: an item of a list, a key of a map. */
+export interface Part {
+  readonly path: readonly string[]
+  readonly raw: Raw
 }
 
-/** What one source (the command line, the environment, a file) says. */
+/** What one source (the command line, the environment, a file) says, not read yet. */
 export interface Settings {
-  readonly values: Map<OptionName, Setting>
+  readonly values: Map<OptionName, Raw>
+  readonly parts: Map<OptionName, Part[]>
+  /** Where each group of keys is named, also with nothing below it. */
+  readonly groups: Map<string, string>
+  /** Groups that this source sets as a whole: what sources of less weight say below them is gone. */
+  readonly replaced: Set<string>
   readonly problems: ConfigProblem[]
   readonly warnings: string[]
 }
 
 export function noSettings(): Settings {
-  return { values: new Map(), problems: [], warnings: [] }
-}
-
-/** Distribution's `http.addr`: `host:port`, `[host]:port` or `:port`. What the source says of host and port itself counts more. */
-export function addAddress({ values, problems }: Settings, text: string, where: string): void {
-  const [, bracketed, plain, port = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(text) ?? []
-  if (port === '') {
-    problems.push({ where, reason: `'${text}' is not an address like :1970 or 127.0.0.1:1970` })
-    return
-  }
-  const host = bracketed ?? plain ?? ''
-  if (host !== '' && !values.has('host')) values.set('host', { texts: [host], where })
-  if (!values.has('port')) values.set('port', { texts: [port], where })
+  return { values: new Map(), parts: new Map(), groups: new Map(), replaced: new Set(), problems: [], warnings: [] }
 }

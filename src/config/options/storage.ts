@@ -1,0 +1,119 @@
+import { choice, path, presence, text, toggle } from '../kinds.ts'
+import { integer } from '../kinds.ts'
+import { age, goDuration } from '../measures.ts'
+import { fields, listOf } from '../structures.ts'
+import type { OptionTable } from './option.ts'
+
+export interface Platform {
+  readonly architecture: string
+  readonly os: string
+}
+
+export interface StorageConfig {
+  /** Data directory. */
+  readonly data: string
+  /** Root of a tree as Distribution keeps it, in place of the embedded store. */
+  readonly storageFilesystem: string | undefined
+  readonly storageInmemory: boolean
+  readonly deleteEnabled: boolean
+  readonly readonly: boolean
+  readonly uploadPurging: boolean
+  /** In milliseconds. */
+  readonly uploadPurgingAge: number
+  /** In milliseconds. */
+  readonly uploadPurgingInterval: number
+  readonly uploadPurgingDryRun: boolean
+  /** Which manifests an index may name only when they are here. */
+  readonly indexPlatforms: 'all' | 'none' | 'list'
+  readonly indexPlatformList: readonly Platform[]
+  /** Most repositories on a page of the catalog. */
+  readonly catalogMax: number
+}
+
+export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
+  data: {
+    flag: 'data',
+    env: 'DISCO_DATA',
+    yaml: 'disco.data',
+    kind: path,
+    default: expandedHome(),
+    defaultText: '~/.disco',
+    doc: 'Directory that holds everything Disco keeps: images, index, identity.',
+  },
+  storageFilesystem: {
+    yaml: 'storage.filesystem.rootdirectory',
+    kind: path,
+    default: undefined,
+    defaultText: 'none: the embedded store in `disco.data`; `/var/lib/registry` where `storage.filesystem` stands alone',
+    doc: 'Keep images in a directory as Distribution does, below `docker/registry/v2`; the two can take turns on it.',
+  },
+  storageInmemory: {
+    yaml: 'storage.inmemory',
+    kind: presence,
+    default: false,
+    doc: 'Keep images in memory, for tests: they are gone when Disco ends. On where the key stands there.',
+  },
+  deleteEnabled: {
+    yaml: 'storage.delete.enabled',
+    kind: toggle,
+    default: false,
+    doc: 'Whether clients may delete manifests, tags and blobs.',
+  },
+  readonly: {
+    yaml: 'storage.maintenance.readonly.enabled',
+    kind: toggle,
+    default: false,
+    doc: 'Nothing may be written by clients; pulls go on.',
+  },
+  uploadPurging: {
+    yaml: 'storage.maintenance.uploadpurging.enabled',
+    kind: toggle,
+    default: true,
+    doc: 'Drop uploads that nobody finished.',
+  },
+  uploadPurgingAge: {
+    yaml: 'storage.maintenance.uploadpurging.age',
+    kind: age,
+    default: 168 * 3_600_000,
+    defaultText: '168h',
+    doc: 'How old an unfinished upload is when it is dropped.',
+  },
+  uploadPurgingInterval: {
+    yaml: 'storage.maintenance.uploadpurging.interval',
+    kind: goDuration,
+    default: 24 * 3_600_000,
+    defaultText: '24h',
+    doc: 'Time between two looks for them.',
+  },
+  uploadPurgingDryRun: {
+    yaml: 'storage.maintenance.uploadpurging.dryrun',
+    kind: toggle,
+    default: false,
+    doc: 'Only log what would be dropped.',
+  },
+  indexPlatforms: {
+    yaml: 'validation.manifests.indexes.platforms',
+    kind: choice('all', 'none', 'list'),
+    default: 'all',
+    doc: 'Which manifests that an image index names must be here when it is pushed: `all`, `none`, or those of the platforms of the `list`.',
+  },
+  indexPlatformList: {
+    yaml: 'validation.manifests.indexes.platformlist',
+    kind: listOf(fields<Platform>({
+      architecture: { kind: text, doc: 'As in the index: `amd64`.' },
+      os: { kind: text, doc: 'As in the index: `linux`.' },
+    })),
+    default: [],
+    doc: 'Platforms of which the manifests must be here, with `platforms: list`.',
+  },
+  catalogMax: {
+    yaml: 'catalog.maxentries',
+    kind: integer('<number>', 1, 100_000),
+    default: 1000,
+    doc: 'Most repositories on one page of `/v2/_catalog`.',
+  },
+}
+
+function expandedHome(): string {
+  return path.read({ where: '', content: '~/.disco' })
+}

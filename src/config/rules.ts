@@ -1,0 +1,69 @@
+import type { Config, OptionName } from './options.ts'
+import type { ConfigProblem } from './problem.ts'
+
+/** What is known of where the configuration comes from. */
+export interface Origins {
+  /** Where an option's value stands; undefined for a default. */
+  option(name: OptionName): string | undefined
+  /** Where a group of keys is named: `auth.htpasswd`; undefined where it is not. */
+  group(key: string): string | undefined
+}
+
+/** Options that each say something sound and contradict each other, or lack another: everything at once. */
+export function contradictions(config: Config, origins: Origins): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const rule = (name: OptionName, isBroken: boolean, reason: string): void => {
+    if (isBroken) problems.push({ where: origins.option(name) ?? name, reason })
+  }
+  problems.push(...authProblems(config, origins), ...storageProblems(config, origins))
+  rule('swarmKey', config.swarmKey !== undefined && config.network === 'public', 'is for a private network: add --network private')
+  rule('tlsCertificate', config.tlsCertificate !== undefined && config.tlsKey === undefined, 'is a certificate without its key: add http.tls.key')
+  rule('tlsKey', config.tlsKey !== undefined && config.tlsCertificate === undefined, 'is a key without its certificate: add http.tls.certificate')
+  rule('tlsClientCas', config.tlsClientCas.length > 0 && config.tlsCertificate === undefined, 'is about TLS: add http.tls.certificate and http.tls.key')
+  rule('h2c', config.h2c && config.tlsCertificate !== undefined, 'is HTTP/2 without TLS, and there is a certificate: take one of them out')
+  rule('indexPlatformList', config.indexPlatforms !== 'list' && config.indexPlatformList.length > 0 && origins.option('indexPlatforms') === undefined, 'counts with validation.manifests.indexes.platforms: list')
+  rule('indexPlatforms', config.indexPlatforms === 'list' && config.indexPlatformList.length === 0, 'is a list, and there is none: add validation.manifests.indexes.platformlist')
+  return [...problems, ...sameNames(config, origins)]
+}
+
+const SCHEMES = {
+  htpasswd: ['authHtpasswdRealm', 'authHtpasswdPath'],
+  token: ['authTokenRealm', 'authTokenService', 'authTokenIssuer'],
+  silly: ['authSillyRealm', 'authSillyService'],
+} as const satisfies Record<string, readonly OptionName[]>
+
+function authProblems(config: Config, origins: Origins): ConfigProblem[] {
+  const chosen = (Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).flatMap((scheme) => {
+    const where = origins.group(`auth.${scheme}`) ?? SCHEMES[scheme].map((name) => origins.option(name)).find((place) => place !== undefined)
+    return where === undefined ? [] : [{ scheme, where }]
+  })
+  const problems = chosen.slice(1).map(({ scheme, where }) => ({ where, reason: `auth.${scheme} and auth.${chosen[0]?.scheme}: one of them is the way to log in` }))
+  for (const { scheme, where } of chosen) {
+    const missing = SCHEMES[scheme].filter((name) => config[name] === undefined)
+    for (const name of missing) problems.push({ where, reason: `auth.${scheme} lacks ${name.replace(/^auth(?:Htpasswd|Token|Silly)/, '').toLowerCase()}` })
+  }
+  const isToken = chosen.some(({ scheme }) => scheme === 'token')
+  if (isToken && config.authTokenRootCertBundle === undefined && config.authTokenJwks === undefined) {
+    problems.push({ where: chosen.find(({ scheme }) => scheme === 'token')?.where ?? '', reason: 'auth.token lacks rootcertbundle or jwks: without keys no token can be believed' })
+  }
+  const access = origins.option('access')
+  if (access !== undefined && config.access.length > 0 && chosen.length === 0 && config.access.some(({ users }) => users.some((user) => user !== 'anonymous'))) {
+    problems.push({ where: access, reason: 'names users, and nobody can log in: add auth.htpasswd or auth.token' })
+  }
+  const anonymous = origins.option('anonymousPull')
+  if (anonymous !== undefined && config.anonymousPull && chosen.length === 0) {
+    problems.push({ where: anonymous, reason: 'leaves pulls open beside a login, and there is none: add auth.htpasswd or auth.token' })
+  }
+  return problems
+}
+
+function storageProblems(config: Config, origins: Origins): ConfigProblem[] {
+  if (config.storageFilesystem === undefined || !config.storageInmemory) return []
+  return [{ where: origins.option('storageInmemory') ?? 'storageInmemory', reason: 'storage.inmemory and storage.filesystem: images are in one of them' }]
+}
+
+function sameNames({ notificationEndpoints }: Config, origins: Origins): ConfigProblem[] {
+  const names = notificationEndpoints.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  return twice === undefined ? [] : [{ where: origins.option('notificationEndpoints') ?? 'notificationEndpoints', reason: `has two endpoints called ${twice}` }]
+}

@@ -1,0 +1,65 @@
+import { OPTIONS, type OptionName } from './options.ts'
+import { problemsAt, type ConfigProblem } from './problem.ts'
+import { withPart, type Raw } from './raw.ts'
+import type { Origins } from './rules.ts'
+import type { Settings } from './settings.ts'
+
+/** Where Distribution keeps its tree when `storage.filesystem` names no directory. */
+const DISTRIBUTIONS_ROOT = '/var/lib/registry'
+
+/** What all sources say, those of more weight first. */
+export class Sources implements Origins {
+  readonly #sources: readonly Settings[]
+
+  constructor(sources: readonly Settings[]) {
+    this.#sources = sources
+  }
+
+  get problems(): readonly ConfigProblem[] {
+    return this.#sources.flatMap(({ problems }) => problems)
+  }
+
+  get warnings(): readonly string[] {
+    return this.#sources.flatMap(({ warnings }) => warnings)
+  }
+
+  option(name: OptionName): string | undefined {
+    return this.settingsOf(name, [])[0]?.where
+  }
+
+  group(key: string): string | undefined {
+    return this.#relevantTo(key).map(({ groups }) => groups.get(key)).find((where) => where !== undefined)
+  }
+
+  /** What the sources say of an option, the one in force first. */
+  settingsOf(name: OptionName, problems: ConfigProblem[]): readonly Raw[] {
+    const said: Raw[] = []
+    const sources = this.#relevantTo(OPTIONS[name].yaml)
+    // those of less weight first, so that parts find what they replace
+    for (const { values, parts } of sources.toReversed()) {
+      const value = values.get(name)
+      if (value !== undefined) said.unshift(value)
+      const changes = parts.get(name) ?? []
+      if (changes.length === 0) continue
+      const base = said.shift()
+      const changed = changes.reduce<Raw | undefined>((raw, { path, raw: part }) => {
+        try {
+          return withPart(raw, path, part)
+        } catch (error) {
+          problems.push(...problemsAt(part.where, error))
+          return raw
+        }
+      }, base)
+      if (changed !== undefined) said.unshift({ ...changed, where: changes.at(-1)?.raw.where ?? changed.where })
+    }
+    if (said.length > 0 || name !== 'storageFilesystem') return said
+    const where = this.group('storage.filesystem')
+    return where === undefined ? [] : [{ where, content: DISTRIBUTIONS_ROOT }]
+  }
+
+  /** Without those that a source of more weight replaces by a whole group of keys that `key` is in. */
+  #relevantTo(key: string): readonly Settings[] {
+    const last = this.#sources.findIndex(({ replaced }) => [...replaced].some((group) => key.startsWith(`${group}.`)))
+    return last === -1 ? this.#sources : this.#sources.slice(0, last + 1)
+  }
+}
