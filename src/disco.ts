@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import { createAccess } from './assembly/access.ts'
 import { completeConfig, type Checks } from './config/load.ts'
 import type { Config } from './config/options.ts'
 import { isHere } from './global/clone-flight.ts'
@@ -99,6 +100,8 @@ interface Ground {
 }
 
 async function assemble(config: Config, { log, socket, upstream, directory, store }: Ground): Promise<Disco> {
+  // Another process of this registry has asked already who comes by the socket.
+  const access = socket === undefined ? await createAccess(config, log.child({ name: 'auth' })) : undefined
   const index = await EmbeddedDagIndex.open(store.database, store)
   const network = upstream === undefined ? createNetwork(config, store, index, log) : undefined
   const core = new RegistryCore(store)
@@ -109,7 +112,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
   const other = upstream === undefined ? undefined : new Upstream(upstream)
   const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, store)
   const gateway = createGateway(index.blocks)
-  const http = new HttpServer({ registry, gateway, log: log.child({ name: 'http' }), elsewhere })
+  const http = new HttpServer({ registry, gateway, authorizer: access?.authorizer, services: access?.services, log: log.child({ name: 'http' }), elsewhere })
 
   const purgeUploads = core.purgeUploads.bind(core)
   const housekeeping =
@@ -124,6 +127,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
   }
   const stop = async (): Promise<void> => {
     await http.stop(GRACE)
+    await access?.close()
     other?.close()
     await housekeeping?.stop()
     await registry.close()

@@ -10,6 +10,8 @@ export interface Scope {
   readonly name: string
   /** All of them are needed. */
   readonly actions: readonly Action[]
+  /** Wanted, not needed, like a mount's source: a challenge names it, nothing is refused for want of it. */
+  readonly optional?: boolean
 }
 
 /** What a request brings to prove who asks. */
@@ -26,7 +28,7 @@ export interface Claim {
 export interface Identity {
   /** Undefined for somebody who has not said. */
   readonly user: string | undefined
-  /** Whether it may pull from a repository: what a mount without `from` may look at. */
+  /** Whether it may pull from a repository: what a mount may look at. */
   mayPull(repository: string): boolean
 }
 

@@ -1,9 +1,9 @@
-import { ANYONE, type Authorizer, type Identity } from '../auth/authorizer.ts'
+import { ANYONE, type Authorizer, type Claim, type Identity, type Scope } from '../auth/authorizer.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Answer } from './answer.ts'
 import { clientOf, type Client } from './client.ts'
-import { handlerOf } from './dispatch.ts'
+import { handlerOf, type ApiPolicy } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
 import type { HttpRequest } from './message.ts'
 import type { RequestBody } from './request-body.ts'
@@ -11,12 +11,13 @@ import { parseRoute, type Route } from './routes.ts'
 import { scopesOf } from './scopes.ts'
 
 /** Answers what is no part of the registry: health, tokens. */
-export type Service = (request: HttpRequest, signal: AbortSignal) => Promise<Answer>
+export type Service = (request: HttpRequest, signal: AbortSignal, body: RequestBody) => Promise<Answer>
 
 export interface ReceptionParts {
   readonly registry: Registry
   /** The registry as one request sees it, where somebody wants to hear what each one does. @default `registry` for all */
   readonly registryFor?: ((asker: Asker) => Registry) | undefined
+  readonly policy?: ApiPolicy | undefined
   /** @default nobody is asked */
   readonly authorizer?: Authorizer | undefined
   /** Answers `/ipfs/…`. */
@@ -61,22 +62,23 @@ export class Reception {
     const mark = url.indexOf('?')
     const path = mark === -1 ? url : url.slice(0, mark)
     const service = this.#parts.services?.get(path)
-    if (service !== undefined) return await service(request, signal)
+    if (service !== undefined) return await service(request, signal, visit.body)
     if (this.#parts.gateway !== undefined && path.startsWith('/ipfs/')) return await this.#block(visit, path, this.#parts.gateway)
-    // The referrers API is not here yet: distribution-spec §Enabling the Referrers API has 404 for that.
     const route = parseRoute(path)
+    // Who may not even ask learns nothing, not even what there is not.
+    if (route === undefined && path.startsWith('/v2/')) await this.#authorize(visit, [])
     if (route === undefined) throw new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 })
     return await this.#registry(visit, route, mark === -1 ? '' : url.slice(mark + 1))
   }
 
-  async #registry({ id, request, body, signal }: Visit, route: Route, search: string): Promise<Answer> {
-    const { authorizer, elsewhere, registryFor } = this.#parts
+  async #registry(visit: Visit, route: Route, search: string): Promise<Answer> {
+    const { id, request, body, signal } = visit
+    const { elsewhere, policy, registryFor } = this.#parts
     const { method = '', headers } = request
     const { name, reference } = route
-    const handler = handlerOf(route.resource, method)
+    const identity = await this.#authorize(visit, scopesOf(method, route, search))
+    const handler = handlerOf(route.resource, method, policy)
     const client = clientOf(request)
-    const claim = { authorization: headers.authorization, address: client.address, origin: client.origin }
-    const identity = authorizer === undefined ? ANYONE : await authorizer.authorize(claim, scopesOf(method, route, search), { signal })
     const answered = await elsewhere?.(route, request, signal)
     if (answered !== undefined) return answered
     const registry = registryFor?.({ id, method, client, identity }) ?? this.#parts.registry
@@ -84,13 +86,20 @@ export class Reception {
   }
 
   /** Who may pull a repository of this name may have the block: rules for CIDs hold for both. */
-  async #block({ request, signal }: Visit, path: string, gateway: Gateway): Promise<Answer> {
-    const { authorizer } = this.#parts
-    if (authorizer !== undefined) {
-      const { address, origin } = clientOf(request)
-      const name = path.split('/', 3)[2] ?? ''
-      await authorizer.authorize({ authorization: request.headers.authorization, address, origin }, [{ type: 'repository', name, actions: ['pull'] }], { signal })
-    }
-    return await gateway(request, signal)
+  async #block(visit: Visit, path: string, gateway: Gateway): Promise<Answer> {
+    await this.#authorize(visit, [{ type: 'repository', name: path.split('/', 3)[2] ?? '', actions: ['pull'] }])
+    return await gateway(visit.request, visit.signal)
   }
+
+  async #authorize({ request, signal }: Visit, scopes: readonly Scope[]): Promise<Identity> {
+    const { authorizer } = this.#parts
+    if (authorizer === undefined) return ANYONE
+    return await authorizer.authorize(claimOf(request), scopes, { signal })
+  }
+}
+
+/** What a request brings to prove who asks. */
+export function claimOf(request: HttpRequest): Claim {
+  const { address, origin } = clientOf(request)
+  return { authorization: request.headers.authorization, address, origin }
 }

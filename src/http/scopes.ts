@@ -11,7 +11,8 @@ export function scopesOf(method: string, { resource, name }: Route, search: stri
   if (resource === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
   if (resource === 'uploads') {
     const from = new URLSearchParams(search).get('from')
-    const source: Scope[] = from === null ? [] : [{ type: 'repository', name: from, actions: ['pull'] }]
+    // distribution-spec §Mounting a blob from another repository: a source that can't be mounted makes an ordinary upload.
+    const source: Scope[] = from === null ? [] : [{ type: 'repository', name: from, actions: ['pull'], optional: true }]
     return [{ type: 'repository', name, actions: WRITING }, ...source]
   }
   if (resource === 'upload') return [{ type: 'repository', name, actions: WRITING }]

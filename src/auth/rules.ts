@@ -1,0 +1,96 @@
+import type { Scope } from './authorizer.ts'
+
+/** Allows something; what no rule allows is refused. */
+export interface AccessRule {
+  /** Names, with `*` for what has no `/`, `**` for anything, `<cid>` and `<digest>` for names that say what they hold. */
+  readonly repository: readonly string[]
+  /** Names, with `*` for anything; `anonymous` is everybody, whether he said who he is or not. */
+  readonly users: readonly string[]
+  /** `pull`, `push`, `delete`, or `*` for all of them. */
+  readonly actions: readonly string[]
+}
+
+/** Whoever a request comes from. */
+export interface Asker {
+  /** Has shown who he is, or that he was given something. */
+  readonly known: boolean
+  readonly user: string | undefined
+}
+
+interface CompiledRule {
+  readonly repository: RegExp
+  readonly everywhere: boolean
+  readonly user: RegExp
+  readonly anonymous: boolean
+  readonly actions: ReadonlySet<string>
+}
+
+export interface AccessPolicyOptions {
+  /** Undefined: who is known may do everything. */
+  readonly rules?: readonly AccessRule[] | undefined
+  /** Everybody may pull everything. */
+  readonly anonymousPull?: boolean | undefined
+}
+
+export const NOBODY_IN_PARTICULAR: Asker = { known: false, user: undefined }
+
+/** No repository's name is longer, and a pattern with many stars takes its time with a long text. */
+const MAX_NAME_LENGTH = 255
+const EVERYBODY_PULLS: AccessRule = { repository: ['**'], users: ['anonymous'], actions: ['pull'] }
+const KNOWN_DO_ALL: AccessRule = { repository: ['**'], users: ['*'], actions: ['*'] }
+
+/** What the configuration allows to whom: all that any of the matching rules allows. */
+export class AccessPolicy {
+  /** Whether there is anything that somebody may do without saying who he is. */
+  readonly admitsAnonymous: boolean
+  readonly #rules: readonly CompiledRule[]
+
+  constructor({ rules = [KNOWN_DO_ALL], anonymousPull = false }: AccessPolicyOptions) {
+    this.#rules = [...rules, ...(anonymousPull ? [EVERYBODY_PULLS] : [])].map(compile)
+    this.admitsAnonymous = this.#rules.some(({ anonymous }) => anonymous)
+  }
+
+  allows(asker: Asker, scope: Scope): boolean {
+    const rules = this.#rules.filter((rule) => appliesTo(rule, asker))
+    if (scope.type === 'registry') return rules.some((rule) => allowsCatalog(rule, asker))
+    const matching = rules.filter(({ everywhere, repository }) => everywhere || (scope.name.length <= MAX_NAME_LENGTH && repository.test(scope.name)))
+    return scope.actions.every((action) => matching.some(({ actions }) => actions.has('*') || actions.has(action)))
+  }
+}
+
+function appliesTo({ anonymous, user }: CompiledRule, asker: Asker): boolean {
+  return anonymous || (asker.known && user.test(asker.user ?? ''))
+}
+
+/** It names every repository: so it is for those who may pull every one of them, and have said who they are. */
+function allowsCatalog({ everywhere, actions }: CompiledRule, { known }: Asker): boolean {
+  return everywhere && (actions.has('*') || (known && actions.has('pull')))
+}
+
+function compile({ repository, users, actions }: AccessRule): CompiledRule {
+  return {
+    repository: anyOf(repository.map(repositoryPattern)),
+    everywhere: repository.includes('**'),
+    user: anyOf(users.filter((user) => user !== 'anonymous').map((user) => glob(user, '.*'))),
+    anonymous: users.includes('anonymous'),
+    actions: new Set(actions),
+  }
+}
+
+function repositoryPattern(pattern: string): string {
+  // CIDv1 in base32: images are bafy…, the pieces that other registries fetch of them also bafk…
+  if (pattern === '<cid>') return 'baf[yk][a-z2-7]{55}'
+  if (pattern === '<digest>') return '[0-9a-f]{64}|[0-9a-f]{128}'
+  return glob(pattern, '[^/]*')
+}
+
+function glob(pattern: string, star: string): string {
+  return pattern
+    .split(/(\*+)/)
+    .map((part) => (part.startsWith('**') ? '.*' : part === '*' ? star : part.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)))
+    .join('')
+}
+
+function anyOf(patterns: readonly string[]): RegExp {
+  return patterns.length === 0 ? /(?!)/ : new RegExp(`^(?:${patterns.join('|')})$`, 's')
+}

@@ -1,0 +1,64 @@
+import { jwtVerify } from 'jose'
+import type { Authorizer, Claim, Identity, Scope } from './authorizer.ts'
+import { unauthorized, type Challenger } from './challenge.ts'
+import { readCredentials } from './credentials.ts'
+import { decide, type Bearer } from './decide.ts'
+import type { AccessPolicy } from './rules.ts'
+import { coveredBy, readAccess } from './token-access.ts'
+import type { TokenKeys } from './token-keys.ts'
+
+export interface TokenAuthorizerParts {
+  readonly keys: TokenKeys
+  readonly issuer: string
+  /** The audience that tokens are for. */
+  readonly service: string
+  /** @default all that sign with a key pair */
+  readonly algorithms?: readonly string[] | undefined
+  readonly policy: AccessPolicy
+  readonly challenger: Challenger
+}
+
+/** Those of a shared secret (HS…) have to be named: who can verify them can also make them. */
+export const KEY_PAIR_ALGORITHMS: readonly string[] = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512']
+
+/** Distribution's `Leeway`, in seconds: clocks differ. */
+const LEEWAY = 60
+
+/** Distribution's token specification: another server says who may what, and signs it. */
+export class TokenAuthorizer implements Authorizer {
+  readonly #parts: TokenAuthorizerParts
+
+  constructor(parts: TokenAuthorizerParts) {
+    this.#parts = parts
+  }
+
+  async authorize(claim: Claim, scopes: readonly Scope[]): Promise<Identity> {
+    return decide(this.#parts, await this.#bearer(claim, scopes), claim, scopes)
+  }
+
+  async #bearer(claim: Claim, scopes: readonly Scope[]): Promise<Bearer | undefined> {
+    const { challenger } = this.#parts
+    const credentials = readCredentials(claim.authorization)
+    if (credentials === undefined) return undefined
+    if (credentials.scheme !== 'bearer') throw unauthorized(challenger.challenge(claim.origin, scopes))
+    try {
+      return await this.#verify(credentials.token)
+    } catch (cause) {
+      throw unauthorized(challenger.challenge(claim.origin, scopes, 'invalid_token'), undefined, cause)
+    }
+  }
+
+  async #verify(token: string): Promise<Bearer> {
+    const { keys, issuer, service, algorithms = KEY_PAIR_ALGORITHMS } = this.#parts
+    const { payload } = await jwtVerify(token, (header) => keys.find(header), {
+      algorithms: [...algorithms],
+      issuer,
+      audience: service,
+      requiredClaims: ['exp'],
+      clockTolerance: LEEWAY,
+    })
+    const access = readAccess(payload['access'])
+    const { sub } = payload
+    return { known: true, user: sub === '' ? undefined : sub, carries: (scope) => coveredBy(access, scope) }
+  }
+}
