@@ -8,10 +8,12 @@ Usage:
   disco [serve] [options]       serve the registry (the default)
   disco images [--json]         the images that are here
   disco cid <digest|name[:tag]> the CID of an image
+  disco config [--json]         the configuration in force, and where each value comes from
   disco --version
   disco --help
 
-Options of serve; images and cid take --data and --config too:`
+Options of serve and config; images and cid take --data and --config too. The configuration
+file knows more: TLS, logins, rules, limits, storage, logs, notifications; see docs/configuration.md.`
 
 export function helpText(): string {
   const lines = optionNames().flatMap((name) => {

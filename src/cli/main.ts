@@ -23,6 +23,8 @@ try {
     await (await import('./serve.ts')).serve(line)
   } else if (line.command === 'images') {
     await (await import('./images.ts')).images(line)
+  } else if (line.command === 'config') {
+    await (await import('./config.ts')).config(line)
   } else if (line.command === 'cid') {
     await (await import('./cid.ts')).cid(line)
   } else {

@@ -16,6 +16,8 @@ export interface Kind<T> {
   read(raw: Raw): T
   /** The same for a value that a program gives; places are relative to it: `[0].url`. */
   accept(value: unknown): T
+  /** As the YAML file would say it. */
+  write(value: T): unknown
 }
 
 /** One key of a structure, for the documentation. */
@@ -28,7 +30,7 @@ export interface FieldDoc {
 }
 
 function one<T>(placeholder: string, read: (text: string) => T, accept: (value: unknown) => T = (value) => read(string(value))): Kind<T> {
-  return { placeholder, many: false, read: (raw) => read(textOf(raw)), accept }
+  return { placeholder, many: false, read: (raw) => read(textOf(raw)), accept, write: (value) => value }
 }
 
 /** The text of a value that is one; the last of a flag that was given several times. */
@@ -107,6 +109,7 @@ export const presence: Kind<boolean> = {
   presence: true,
   read: ({ content }) => typeof content !== 'string' || toggle.read({ where: '', content }),
   accept: acceptBoolean,
+  write: (value) => value,
 }
 
 function acceptBoolean(value: unknown): boolean {

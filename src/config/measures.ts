@@ -1,5 +1,4 @@
-import type { Kind } from './kinds.ts'
-import { textOf } from './kinds.ts'
+import { textOf, type Kind } from './kinds.ts'
 
 /** Timers of JavaScript count milliseconds in 31 bits; what is longer would end at once. */
 const LONGEST = 24 * 86_400_000
@@ -43,7 +42,7 @@ function durationWithin({ bare, least, most }: Bounds): Kind<number> {
     if (value > most) throw new Error(`${value} ms are too many: ${most / 86_400_000} days (${most}) is the most`)
     return value
   }
-  return { placeholder: '<duration>', many: false, read: (raw) => read(textOf(raw)), accept }
+  return { placeholder: '<duration>', many: false, read: (raw) => read(textOf(raw)), accept, write: durationText }
 }
 
 function sumOf(value: string): number {
@@ -72,13 +71,18 @@ export function size(least: number): Kind<number> {
     if (typeof value !== 'number' || !(value >= 0)) throw new Error(`is ${String(value)}: a number of bytes is wanted`)
     return check(value, String(value))
   }
-  return { placeholder: '<size>', many: false, read: (raw) => read(textOf(raw)), accept }
+  return { placeholder: '<size>', many: false, read: (raw) => read(textOf(raw)), accept, write: sizeText }
+}
+
+function sizeText(bytes: number): string | number {
+  const unit = (['TiB', 'GiB', 'MiB', 'KiB'] as const).find((name) => bytes > 0 && bytes % (SIZES[name.toLowerCase()] ?? 1) === 0)
+  return unit === undefined ? bytes : `${bytes / (SIZES[unit.toLowerCase()] ?? 1)}${unit}`
 }
 
 /** The shortest way to write so many milliseconds. */
-export function durationText(milliseconds: number): string {
+function durationText(milliseconds: number): string {
   for (const unit of ['h', 'm', 's'] as const) {
     if (milliseconds >= UNITS[unit] && milliseconds % UNITS[unit] === 0) return `${milliseconds / UNITS[unit]}${unit}`
   }
-  return `${milliseconds}ms`
+  return milliseconds === 0 ? '0s' : `${milliseconds}ms`
 }

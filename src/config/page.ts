@@ -1,8 +1,10 @@
 import { registryVariable } from './environment.ts'
 import { IGNORED_KEYS, REFUSED_KEYS } from './keys.ts'
 import type { FieldDoc } from './kinds.ts'
-import { OPTIONS, optionNames, type OptionName } from './options.ts'
+import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
+import type { Option } from './options/option.ts'
 import { EXAMPLE } from './page-example.ts'
+import { valueText } from './structures.ts'
 
 const SECTIONS: readonly { readonly title: string; readonly of: (key: string) => boolean }[] = [
   { title: 'The registry and its node', of: (key) => key.startsWith('disco.') && !/^disco\.(?:limits|anonymouspull|telemetry|trustedproxies)/.test(key) },
@@ -107,7 +109,6 @@ function anchor(title: string): string {
 }
 
 export function defaultText(name: OptionName): string {
-  const { default: value, defaultText: written } = OPTIONS[name]
-  if (written !== undefined) return written
-  return Array.isArray(value) ? 'none' : String(value)
+  const { default: value, defaultText: written, kind }: Option<Config[OptionName]> = OPTIONS[name]
+  return written ?? valueText(value, kind)
 }

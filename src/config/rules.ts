@@ -47,7 +47,7 @@ function authProblems(config: Config, origins: Origins): ConfigProblem[] {
     problems.push({ where: chosen.find(({ scheme }) => scheme === 'token')?.where ?? '', reason: 'auth.token lacks rootcertbundle or jwks: without keys no token can be believed' })
   }
   const access = origins.option('access')
-  if (access !== undefined && config.access.length > 0 && chosen.length === 0 && config.access.some(({ users }) => users.some((user) => user !== 'anonymous'))) {
+  if (access !== undefined && chosen.length === 0 && config.access?.some(({ users }) => users.some((user) => user !== 'anonymous')) === true) {
     problems.push({ where: access, reason: 'names users, and nobody can log in: add auth.htpasswd or auth.token' })
   }
   const anonymous = origins.option('anonymousPull')

@@ -6,13 +6,13 @@ import { isRawList, isRawMap, type Raw } from './raw.ts'
 /** One key of a structure; its name in YAML is the property's in small letters. */
 export interface Field<T> {
   readonly kind: Kind<T>
-  /** Absent where the key must be given. */
-  readonly default?: T
+  /** Absent where the key must be given; undefined where it may be left away. */
+  readonly default?: T | undefined
   readonly defaultText?: string
   readonly doc: string
 }
 
-export type Shape<T> = { readonly [Name in keyof T]-?: Field<T[Name]> }
+export type Shape<T> = { readonly [Name in keyof T]-?: Field<Exclude<T[Name], undefined>> }
 
 /** Texts, each of which `check` has nothing against; one that stands alone is a list of one. */
 export function list(placeholder: string, check: (text: string) => void = () => undefined): Kind<readonly string[]> {
@@ -32,6 +32,7 @@ export function list(placeholder: string, check: (text: string) => void = () => 
       if (!Array.isArray(value)) throw new Error(`is ${typeof value}: a list of strings is wanted`)
       return read(value.map(string))
     },
+    write: (value) => value,
   }
 }
 
@@ -49,6 +50,7 @@ export function listOf<T>(kind: Kind<T>): Kind<readonly T[]> {
       if (!Array.isArray(value)) throw new Error(`is ${typeof value}: a list is wanted`)
       return allOf(value.map((item, index) => [() => kind.accept(item), (error: unknown) => problemsBelow(`[${index}]`, error)]))
     },
+    write: (value) => value.map((item) => kind.write(item)),
   }
 }
 
@@ -69,6 +71,7 @@ export function mapOf<T>(kind: Kind<T>, checkKey: (key: string) => void = () => 
     },
     accept: (value) =>
       of(Object.entries(object(value)).map(([key, item]) => [key, () => kind.accept(item), (error) => problemsBelow(`.${key}`, error)])),
+    write: (value) => Object.fromEntries(Object.entries(value).map(([key, item]) => [key, kind.write(item)])),
   }
 }
 
@@ -95,7 +98,7 @@ export function fields<T extends object>(shape: Shape<T>): Kind<T> {
       }
     })
     if (problems.length > 0) throw new ConfigError(problems)
-    return Object.fromEntries(values) as T
+    return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as T
   }
   return {
     placeholder: 'keys',
@@ -113,6 +116,10 @@ export function fields<T extends object>(shape: Shape<T>): Kind<T> {
       const said = Object.keys(values).filter((key) => values[key] !== undefined)
       const place: Place = Object.assign((key: string | undefined) => (key === undefined ? '' : `.${key}`), { isRelative: true as const })
       return build(said, known.map(([name]) => name), (key, { kind }) => kind.accept(values[key]), place)
+    },
+    write: (value) => {
+      const values = object(value)
+      return Object.fromEntries(known.flatMap(([name, { kind }]) => (values[name] === undefined ? [] : [[name.toLowerCase(), kind.write(values[name])]])))
     },
   }
 }
@@ -135,8 +142,14 @@ function fieldDocs(known: readonly (readonly [string, Field<unknown>])[]): Field
 function defaultOf(field: Field<unknown>): string | undefined {
   if (!('default' in field)) return undefined
   if (field.defaultText !== undefined) return field.defaultText
-  const value = field.default
-  return value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0) ? 'none' : String(value)
+  return valueText(field.default, field.kind)
+}
+
+/** A default as the documentation writes it. */
+export function valueText<T>(value: T | undefined, kind: Kind<T>): string {
+  if (value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0)) return 'none'
+  const written = kind.write(value)
+  return typeof written === 'object' ? JSON.stringify(written) : `${written as string | number | boolean}`
 }
 
 function object(value: unknown): Readonly<Record<string, unknown>> {

@@ -46,7 +46,7 @@ class Reader {
       return { where, content: items.map((item) => this.read(item, this.#placeOf(item) ?? where, depth + 1)) }
     }
     if (!isScalar(node) || node.value === null) return { where, content: undefined }
-    return { where, content: typeof node.value === 'string' ? node.value : (node.source ?? String(node.value)) }
+    return { where, content: typeof node.value === 'string' ? node.value : (node.source ?? JSON.stringify(node.value)) }
   }
 
   /** With what is merged by `<<`, which what stands beside it overrides. */
@@ -54,7 +54,7 @@ class Reader {
     const own = new Map<string, Raw>()
     const merged = new Map<string, Raw>()
     for (const { key, value } of map.items) {
-      const name = isScalar(key) ? (key.source ?? String(key.value)) : ''
+      const name = isScalar(key) ? (key.source ?? '') : ''
       const raw = this.read(value as Node | null, this.#placeOf(key as Node) ?? '', depth + 1)
       if (name !== '<<') own.set(name, raw)
       else for (const source of Array.isArray(raw.content) ? (raw.content as Raw[]) : [raw]) {

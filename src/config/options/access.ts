@@ -9,9 +9,9 @@ const ACTIONS = ['pull', 'push', 'delete', '*']
 
 /** Who may do what where. */
 export interface AccessRule {
-  /** Globs: `*` is a part of one segment, `**` anything. */
+  /** Names, with `*` for what has no `/`, `**` for anything, `<cid>` and `<digest>` for names that say what they hold. */
   readonly repository: readonly string[]
-  /** Names, `anonymous`, and `*` for everybody who has said who they are. */
+  /** Names, with `*` for anything; `anonymous` is everybody, whether they said who they are or not. */
   readonly users: readonly string[]
   readonly actions: readonly string[]
 }
@@ -33,7 +33,8 @@ export interface AccessConfig {
   readonly authTokenAutoRedirectPath: string
   readonly authSillyRealm: string | undefined
   readonly authSillyService: string | undefined
-  readonly access: readonly AccessRule[]
+  /** What none of them allows is denied; undefined where who is let in may do everything. */
+  readonly access: readonly AccessRule[] | undefined
   readonly anonymousPull: boolean
 }
 
@@ -135,11 +136,11 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
   access: {
     yaml: 'access',
     kind: listOf(fields<AccessRule>({
-      repository: { kind: list('<glob>'), doc: 'Repositories it is about: `*` is a part of one segment of a name, `**` anything.' },
-      users: { kind: list('<name>'), doc: 'Names, `anonymous`, or `*` for everybody who has said who they are.' },
+      repository: { kind: list('<glob>'), doc: 'Repositories it is about: `*` is what has no `/`, `**` anything; `<cid>` and `<digest>` are the names that say what they hold.' },
+      users: { kind: list('<name>'), doc: 'Names, with `*` for anything: `*` alone is everybody who has said who they are, `anonymous` is everybody.' },
       actions: { kind: list('<pull|push|delete|*>', checkAction), doc: 'What they may do there.' },
     })),
-    default: [],
+    default: undefined,
     defaultText: 'none: who is let in may do everything',
     doc: 'Who may do what where. With rules, what none of them allows is denied.',
   },

@@ -70,7 +70,6 @@ export const IPFS_OPTIONS: OptionTable<IpfsConfig> = {
     yaml: 'disco.clonetimeout',
     kind: duration,
     default: 30_000,
-    defaultText: '30s',
     doc: 'How long a pull looks for an image that is not here before it answers 404.',
   },
   keepNames: {

@@ -33,13 +33,13 @@ export interface LimitsConfig {
 }
 
 const DEFAULTS: Limits = {
-  uploadsPerClient: 1_000,
-  requestsPerClient: 1_000,
+  uploadsPerClient: 1_024,
+  requestsPerClient: 4_096,
   rate: 0,
   burst: 1_000,
-  clonesPerClient: 64,
-  cloneSize: 0,
-  blobSize: 0,
+  clonesPerClient: 128,
+  cloneSize: 2 ** 40,
+  blobSize: 2 ** 40,
   connections: 10_000,
   headerSize: 16 * 1024,
 }
@@ -50,13 +50,13 @@ export const LIMITS_OPTIONS: OptionTable<LimitsConfig> = {
     kind: fields<Limits>({
       uploadsPerClient: { kind: count, default: DEFAULTS.uploadsPerClient, doc: 'Uploads of a client that are under way at once.' },
       requestsPerClient: { kind: count, default: DEFAULTS.requestsPerClient, doc: 'Requests of a client at once.' },
-      rate: { kind: count, default: DEFAULTS.rate, doc: 'Requests of a client a second, in the long run.' },
+      rate: { kind: count, default: DEFAULTS.rate, doc: 'Requests of a client a second, in the long run. None by default: some ask 40,000 times a second, and mean it.' },
       burst: { kind: count, default: DEFAULTS.burst, doc: 'Requests of a client that may come at once, beyond the rate.' },
       clonesPerClient: { kind: count, default: DEFAULTS.clonesPerClient, doc: 'Images that are fetched for a client at once.' },
       cloneSize: { kind: size(0), default: DEFAULTS.cloneSize, doc: 'Largest image that is fetched.' },
       blobSize: { kind: size(0), default: DEFAULTS.blobSize, doc: 'Largest blob that is taken.' },
       connections: { kind: count, default: DEFAULTS.connections, doc: 'Connections at once, of all clients, a process.' },
-      headerSize: { kind: size(4096), default: DEFAULTS.headerSize, defaultText: '16KiB', doc: 'Largest headers of a request.' },
+      headerSize: { kind: size(4096), default: DEFAULTS.headerSize, doc: 'Largest headers of a request.' },
     }),
     default: DEFAULTS,
     defaultText: 'each its own',

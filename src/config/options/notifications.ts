@@ -35,9 +35,9 @@ export const NOTIFICATIONS_OPTIONS: OptionTable<NotificationsConfig> = {
       disabled: { kind: toggle, default: false, doc: 'Tell it nothing.' },
       url: { kind: checked('<url>', checkUrl), doc: 'Where events are sent by POST.' },
       headers: { kind: headerLists, default: {}, doc: 'Headers of each request, each with a list of values.' },
-      timeout: { kind: goDuration, default: 1_000, defaultText: '1s', doc: 'How long an answer may take.' },
+      timeout: { kind: goDuration, default: 1_000, doc: 'How long an answer may take.' },
       threshold: { kind: integer('<number>', 1, 1_000_000), default: 10, doc: 'Failures in a row before it is left alone for the time of `backoff`.' },
-      backoff: { kind: goDuration, default: 1_000, defaultText: '1s', doc: 'That time.' },
+      backoff: { kind: goDuration, default: 1_000, doc: 'That time.' },
       ignoredMediaTypes: { kind: list('<media type>'), default: [], doc: 'Media types that it is not told of.' },
       ignore: {
         kind: fields<NotificationEndpoint['ignore']>({

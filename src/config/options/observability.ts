@@ -33,7 +33,8 @@ export interface HealthTcp {
 
 export interface ObservabilityConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
-  readonly logFormatter: 'text' | 'json'
+  /** @default text at a terminal, JSON elsewhere */
+  readonly logFormatter: 'text' | 'json' | undefined
   /** Stand in every line. */
   readonly logFields: Readonly<Record<string, string>>
   readonly accessLogDisabled: boolean
@@ -53,8 +54,8 @@ export interface ObservabilityConfig {
 }
 
 const threshold = integer('<number>', 1, 1_000_000)
-const interval = { kind: goDuration, default: 10_000, defaultText: '10s', doc: 'Time between two checks.' } as const
-const timeout = { kind: goDuration, default: 5_000, defaultText: '5s', doc: 'How long an answer may take.' } as const
+const interval = { kind: goDuration, default: 10_000, doc: 'Time between two checks.' } as const
+const timeout = { kind: goDuration, default: 5_000, doc: 'How long an answer may take.' } as const
 const failures = { kind: threshold, default: 1, doc: 'Failures in a row that count.' } as const
 
 export const OBSERVABILITY_OPTIONS: OptionTable<ObservabilityConfig> = {
@@ -68,8 +69,9 @@ export const OBSERVABILITY_OPTIONS: OptionTable<ObservabilityConfig> = {
   },
   logFormatter: {
     yaml: 'log.formatter',
-    kind: renamed({ logstash: 'json' }, 'text', 'json'),
-    default: 'json',
+    kind: renamed<'text' | 'json'>({ logstash: 'json' }, 'text', 'json'),
+    default: undefined,
+    defaultText: 'text at a terminal, JSON elsewhere',
     doc: '`json` is a JSON object a line, `text` is for people. `logstash` is taken for `json`.',
   },
   logFields: { yaml: 'log.fields', kind: mapOf(text), default: {}, defaultText: 'none', doc: 'Fields that stand in every line.' },

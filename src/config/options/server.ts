@@ -148,7 +148,6 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
     yaml: 'http.draintimeout',
     kind: goDurationOrNone,
     default: 10_000,
-    defaultText: '10s',
     doc: 'Time for requests in flight when Disco is told to end.',
   },
   trustedProxies: {

@@ -1,5 +1,4 @@
-import { choice, path, presence, text, toggle } from '../kinds.ts'
-import { integer } from '../kinds.ts'
+import { choice, integer, path, presence, text, toggle } from '../kinds.ts'
 import { age, goDuration } from '../measures.ts'
 import { fields, listOf } from '../structures.ts'
 import type { OptionTable } from './option.ts'
@@ -7,6 +6,7 @@ import type { OptionTable } from './option.ts'
 export interface Platform {
   readonly architecture: string
   readonly os: string
+  readonly variant?: string
 }
 
 export interface StorageConfig {
@@ -75,14 +75,12 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
     yaml: 'storage.maintenance.uploadpurging.age',
     kind: age,
     default: 168 * 3_600_000,
-    defaultText: '168h',
     doc: 'How old an unfinished upload is when it is dropped.',
   },
   uploadPurgingInterval: {
     yaml: 'storage.maintenance.uploadpurging.interval',
     kind: goDuration,
     default: 24 * 3_600_000,
-    defaultText: '24h',
     doc: 'Time between two looks for them.',
   },
   uploadPurgingDryRun: {
@@ -102,6 +100,7 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
     kind: listOf(fields<Platform>({
       architecture: { kind: text, doc: 'As in the index: `amd64`.' },
       os: { kind: text, doc: 'As in the index: `linux`.' },
+      variant: { kind: text, default: undefined, doc: 'As in the index: `v8`; without it, any.' },
     })),
     default: [],
     doc: 'Platforms of which the manifests must be here, with `platforms: list`.',

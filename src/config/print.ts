@@ -1,0 +1,54 @@
+import { Document, isCollection, isScalar, visit, type Node } from 'yaml'
+import type { LoadedConfig } from './load.ts'
+import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
+import type { Option } from './options/option.ts'
+
+const HIDDEN = '***'
+/** Names of headers and fields that hold what nobody else may read. */
+const SECRET_NAME = /authorization|cookie|password|passwd|secret|token|api-?key|credential/i
+
+interface Shown {
+  readonly key: string
+  readonly value: unknown
+  readonly from: string
+}
+
+/** What is in force as a configuration file, which says the same when it is read; where each value comes from stands beside it. */
+export function configAsYaml(loaded: LoadedConfig): string {
+  const document = new Document({})
+  for (const { key, value, from } of shown(loaded)) {
+    const path = key.split('.')
+    const node = document.createNode(value) as Node
+    visit(node, { Collection: (_, below) => { below.flow = below.items.every((item) => isScalar(item)) || below.items.length === 0 } })
+    document.setIn(path, node)
+    if (isCollection(node) && node.flow !== true) node.commentBefore = ` ${from}`
+    else node.comment = ` ${from}`
+  }
+  return document.toString({ lineWidth: 0 })
+}
+
+/** The same by key: `{"disco.port": {"value": 1970, "from": "default"}}`. */
+export function configAsJson(loaded: LoadedConfig): string {
+  return JSON.stringify(Object.fromEntries(shown(loaded).map(({ key, value, from }) => [key, { value, from }])), undefined, 2)
+}
+
+/** What is not set, and has no default, says nothing. */
+function shown({ config, origin }: LoadedConfig): Shown[] {
+  return optionNames().flatMap((name) => {
+    const { yaml, secret, kind }: Option<Config[OptionName]> = OPTIONS[name]
+    const value = config[name]
+    if (value === undefined) return []
+    return [{ key: yaml, value: secret === true ? HIDDEN : withoutSecrets(kind.write(value)), from: origin(name) ?? 'default' }]
+  })
+}
+
+function withoutSecrets(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/^(\w+:\/\/)[^/?#\s]*@/, `$1${HIDDEN}@`)
+  if (Array.isArray(value)) return value.map(withoutSecrets)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, SECRET_NAME.test(key) ? hidden(below) : withoutSecrets(below)]))
+}
+
+function hidden(value: unknown): unknown {
+  return Array.isArray(value) ? value.map(() => HIDDEN) : HIDDEN
+}
