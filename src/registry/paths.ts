@@ -9,6 +9,7 @@ import type { Digest } from '../oci/digest.ts'
  *         disco.json                                              CID and digest repositories only
  *         _layers/<algorithm>/<hex>/link                          config and layers
  *         _manifests/revisions/<algorithm>/<hex>/link
+ *         _manifests/referrers/<algorithm>/<subject hex>/<algorithm>/<hex>   ours: a descriptor as JSON, see referrers.ts
  *         _manifests/tags/<tag>/current/link
  *         _manifests/tags/<tag>/index/<algorithm>/<hex>/link
  *     disco/                                                      ours, not in any repository
@@ -32,9 +33,12 @@ export const within = {
   discoFile: 'disco.json',
   layers: '_layers',
   revisions: '_manifests/revisions',
+  referrers: '_manifests/referrers',
   tags: '_manifests/tags',
   layer: ({ algorithm, hex }: Digest): string => `_layers/${algorithm}/${hex}/link`,
   revision: ({ algorithm, hex }: Digest): string => `_manifests/revisions/${algorithm}/${hex}/link`,
+  referrersOf: ({ algorithm, hex }: Digest): string => `_manifests/referrers/${algorithm}/${hex}`,
+  referrer: (subject: Digest, { algorithm, hex }: Digest): string => `${within.referrersOf(subject)}/${algorithm}/${hex}`,
   tag: (tag: string): string => `_manifests/tags/${tag}`,
   tagCurrent: (tag: string): string => `_manifests/tags/${tag}/current/link`,
   tagIndex: (tag: string, { algorithm, hex }: Digest): string => `_manifests/tags/${tag}/index/${algorithm}/${hex}/link`,
@@ -44,3 +48,13 @@ export const within = {
 export function inRepository(name: string, path: string): string {
   return `${repository(name)}/${path}`
 }
+
+/**
+ * Uploads in progress of a store whose objects are files, where Distribution has its own:
+ * `repositories/<name>/_uploads/<id>/{data,startedat}`. No segment of a name begins with `_`.
+ */
+export const uploadPlaces = {
+  of: (name: string): string => inRepository(name, '_uploads'),
+  includes: (path: string): boolean => /^docker\/registry\/v2\/repositories\/(?:[^/_][^/]*\/)+_uploads(?:\/|$)/.test(path),
+  mayBeBelow: (path: string): boolean => /^docker(?:\/registry(?:\/v2(?:\/repositories(?:\/[^/_][^/]*)*)?)?)?$/.test(path),
+} as const

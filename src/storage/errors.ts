@@ -15,8 +15,9 @@ export class ObjectUnknownError extends Error {
 export class ConflictError extends Error {
   override readonly name = 'ConflictError'
 
-  constructor(directory: string) {
-    super(`${directory} is not as expected`)
+  /** @param path the object or directory */
+  constructor(path: string) {
+    super(`${path} is not as expected`)
   }
 }
 

@@ -32,11 +32,12 @@ export interface ListOptions extends AbortOptions {
 /** One step of a commit. A delete takes the object at `path` and everything below `path/`; deleting what is not there is no error. */
 export type Change = { readonly put: string; readonly data: Uint8Array } | { readonly delete: string }
 
-/** What must hold for a commit to happen: the names directly below `directory` are exactly these, in order. */
-export interface Expectation {
-  readonly directory: string
-  readonly names: readonly string[]
-}
+/** What must hold for a commit to happen. */
+export type Expectation =
+  /** The names directly below `directory` are exactly these, in order. */
+  | { readonly directory: string; readonly names: readonly string[] }
+  /** The object at `path` has exactly these bytes; undefined: there is none. For small objects: links. */
+  | { readonly path: string; readonly data: Uint8Array | undefined }
 
 export interface FinishedUpload {
   readonly id: string
@@ -61,6 +62,7 @@ export interface Batch {
  * - An answer of `undefined` (or an empty list) is a proven absence. Everything else that goes wrong throws.
  * - What a method has acknowledged survives a crash and a power loss.
  * - Several processes may use one store at once; each sees what another has committed.
+ * - A path that is an object's may not be the beginning of another's: where objects are files, they can have none below.
  */
 export interface ObjectStore {
   stat(path: string, options?: AbortOptions): Promise<ObjectStat | undefined>

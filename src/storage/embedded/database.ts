@@ -2,12 +2,12 @@ import { extname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { StorageFailedError } from '../errors.ts'
+import { isNoSpace } from '../files/medium.ts'
 import type { AbortOptions } from '../object-store.ts'
-import { isNoSpace } from './blob-files.ts'
+import { threadFlags } from '../thread-flags.ts'
 import type { CloseRequest, WriteOutcome, WriteRequest, WriterStart } from './database-writer.ts'
 import { Reserve } from './reserve.ts'
 import type { SqlValue, Statement } from './statement.ts'
-import { threadFlags } from './thread-flags.ts'
 
 export interface WriteOptions extends AbortOptions {
   /** False for what a power loss may take: seen by everyone at once, but not waited for to reach the disk. @default true */

@@ -6,9 +6,10 @@ import {
   CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type ListOptions,
   type ObjectStat, type ObjectStore, type ReadOptions,
 } from '../object-store.ts'
-import { BlobFiles, storing, syncDirectory } from './blob-files.ts'
+import { HashPool } from '../files/hash-pool.ts'
+import { storing, syncDirectory } from '../files/medium.ts'
+import { BlobFiles } from './blob-files.ts'
 import { Database } from './database.ts'
-import { HashPool } from './hash-pool.ts'
 import { CHILDREN, childrenOf, keyOf, keysBelow } from './keys.ts'
 import { SCHEMA } from './schema.ts'
 import type { Statement } from './statement.ts'
@@ -120,7 +121,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
       }
       const handle = await this.#files.open(row.file)
       if (handle !== undefined) {
-        yield* this.#files.read(handle, { ...options, start, length: Math.max(0, end - start) })
+        yield* this.#files.streams.read(handle, { ...options, start, length: Math.max(0, end - start) })
         return
       }
       // Deleted between the row and the file: then the row is gone, or names another file.
@@ -206,7 +207,14 @@ function statementsOf(change: Change): Statement[] {
   ]
 }
 
-function expectationOf({ directory, names }: Expectation): Statement {
+function expectationOf(expectation: Expectation): Statement {
+  if ('path' in expectation) {
+    const { path, data } = expectation
+    return {
+      sql: 'SELECT data FROM objects WHERE path = ?', params: [keyOf(path)], expect: data === undefined ? [] : [data], otherwise: new ConflictError(path),
+    }
+  }
+  const { directory, names } = expectation
   return { sql: CHILDREN, params: childrenOf(directory, names.length + 1), expect: names, otherwise: new ConflictError(directory) }
 }
 

@@ -2,12 +2,13 @@ import { digestOf, formatDigest, sameDigest, type Digest } from '../../oci/diges
 import { abortable } from '../abortable.ts'
 import { DigestMismatchError, OffsetMismatchError, StorageFailedError, UploadUnknownError } from '../errors.ts'
 import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
-import { storing, type BlobFiles } from './blob-files.ts'
+import { SMALL_FILE, type HashPool } from '../files/hash-pool.ts'
+import { storing } from '../files/medium.ts'
+import { UploadWriter } from '../files/upload-writer.ts'
+import type { BlobFiles } from './blob-files.ts'
 import type { Database } from './database.ts'
-import { SMALL_FILE, type HashPool } from './hash-pool.ts'
 import { Lease, isHeld } from './lease.ts'
 import type { Statement } from './statement.ts'
-import { UploadWriter } from './upload-writer.ts'
 
 interface UploadRow {
   readonly file: string
@@ -94,7 +95,7 @@ export class EmbeddedUploads implements UploadStore {
     const end = Math.min(start + length, isHeld(row) ? Infinity : row.size)
     if (start >= end) return
     const handle = await this.#files.open(row.file)
-    if (handle !== undefined) yield* this.#files.read(handle, { ...options, start, length: end - start })
+    if (handle !== undefined) yield* this.#files.streams.read(handle, { ...options, start, length: end - start })
     else if (this.#row(id).size > 0) throw new StorageFailedError(`the bytes of upload ${id} are missing`)
   }
 
@@ -187,11 +188,12 @@ export class EmbeddedUploads implements UploadStore {
     this.#hashes.resume(path, row.size, lease.previous, lease.holder)
     let first = row.size <= SMALL_FILE ? { chunks: options.chunkHashes ?? true } : undefined
     return new UploadWriter({
-      files: this.#files,
+      streams: this.#files.streams,
       file: row.file,
       handle,
       size: row.size,
       before: () => lease.assertHeld(),
+      syncName: () => this.#files.syncName(row.file),
       written: (size) => {
         if (size > SMALL_FILE) {
           this.#hashes.follow(path, size, lease.holder, first)

@@ -1,3 +1,4 @@
+import { indexAfter, sortedNames } from '../name-order.ts'
 import type { AbortOptions, ByteRange, ListOptions } from '../object-store.ts'
 
 /** Bytes given to a reader at once. */
@@ -5,14 +6,9 @@ const SLICE = 1024 * 1024
 
 /** One page of `names` in the order of their bytes. */
 export function pageOf(names: Iterable<string>, { after, limit = 1000 }: ListOptions): string[] {
-  return [...names]
-    .filter((name) => after === undefined || compare(name, after) > 0)
-    .sort(compare)
-    .slice(0, limit)
-}
-
-function compare(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  const sorted = sortedNames(names)
+  const start = after === undefined ? 0 : indexAfter(sorted, after)
+  return sorted.slice(start, start + limit)
 }
 
 /** A range of what `bytes` gives, which may grow in the meantime. */

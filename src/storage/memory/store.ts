@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ConflictError, ObjectUnknownError } from '../errors.ts'
 import { assertDirectory, assertPath } from '../object-path.ts'
 import {
-  CHUNK_SIZE, type AbortOptions, type Batch, type ByteRange, type ChunkHashes, type ListOptions, type ObjectStat, type ObjectStore,
+  CHUNK_SIZE, type AbortOptions, type Batch, type ByteRange, type ChunkHashes, type Expectation, type ListOptions, type ObjectStat, type ObjectStore,
 } from '../object-store.ts'
 import { pageOf, slices } from './pages.ts'
 import { MemoryUploads } from './uploads.ts'
@@ -47,10 +47,7 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
     const { expect = [], uploads = [], changes = [] } = batch
     for (const { path } of uploads) assertPath(path)
     for (const change of changes) assertPath('put' in change ? change.put : change.delete)
-    for (const { directory, names } of expect) {
-      const actual = pageOf(this.#names(directory), { limit: names.length + 1 })
-      if (actual.length !== names.length || actual.some((name, index) => name !== names[index])) throw new ConflictError(directory)
-    }
+    for (const expectation of expect) this.#check(expectation)
     const finished = uploads.map(({ id, path, digest }) => ({ id, path, data: this.uploads.finish(id, digest) }))
     const modifiedAt = Date.now()
     for (const { id, path, data } of finished) {
@@ -71,6 +68,19 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
       hashes.push(createHash('sha256').update(data.subarray(start, start + CHUNK_SIZE)).digest())
     }
     return Buffer.concat(hashes)
+  }
+
+  #check(expectation: Expectation): void {
+    if ('path' in expectation) {
+      const { path, data } = expectation
+      assertPath(path)
+      const actual = this.#objects.get(path)?.data
+      if (data === undefined ? actual !== undefined : actual === undefined || Buffer.compare(actual, data) !== 0) throw new ConflictError(path)
+      return
+    }
+    const { directory, names } = expectation
+    const actual = pageOf(this.#names(directory), { limit: names.length + 1 })
+    if (actual.length !== names.length || actual.some((name, index) => name !== names[index])) throw new ConflictError(directory)
   }
 
   #names(directory: string): Set<string> {

@@ -5,9 +5,9 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { DigestAlgorithm } from '../../oci/digest.ts'
 import { StorageFailedError } from '../errors.ts'
-import { storing } from './blob-files.ts'
+import { threadFlags } from '../thread-flags.ts'
 import type { HashOutcome, HashRequest, HashTask } from './hash-worker.ts'
-import { threadFlags } from './thread-flags.ts'
+import { storing } from './medium.ts'
 
 export interface Hashes {
   /** Of the whole, when an algorithm was named. */

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
-import { BATCH_SIZE, isNoSpace, storing, type BlobFiles } from './blob-files.ts'
+import { BATCH_SIZE, type FileStreams } from './file-streams.ts'
+import { isNoSpace, storing } from './medium.ts'
 
 /** Bytes after which what was written is made durable, also in mid-upload. */
 const SYNC_EVERY = 32 * 1024 * 1024
@@ -7,13 +8,16 @@ const SYNC_EVERY = 32 * 1024 * 1024
 const GATHERING = 5
 
 export interface UploadWriterOptions {
-  readonly files: BlobFiles
+  readonly streams: Pick<FileStreams, 'takeBuffer' | 'giveBuffer'>
+  /** What it is called where something fails. */
   readonly file: string
   readonly handle: FileHandle
   /** Where the file's good bytes end. */
   readonly size: number
   /** Before bytes are written: throws where the file is no longer ours. */
   readonly before: () => void
+  /** Makes the name of the file durable. */
+  readonly syncName: () => Promise<void>
   /** The file has this many bytes. */
   readonly written: (size: number) => void
   /** This many bytes are durable. */
@@ -57,6 +61,7 @@ export class UploadWriter {
   }
 
   async #addInParts(chunk: Uint8Array): Promise<void> {
+    if (this.#gathered === 0 && chunk.byteLength >= BATCH_SIZE) return this.#addWhole(chunk)
     for (let taken = 0; taken < chunk.byteLength; ) {
       const part = chunk.subarray(taken, taken + BATCH_SIZE - this.#gathered)
       this.#gather(part)
@@ -64,6 +69,14 @@ export class UploadWriter {
       if (this.#gathered === BATCH_SIZE) await this.#flush()
     }
     if (this.#gathered > 0) this.#timer.refresh()
+  }
+
+  /** Large enough to be written as it is. */
+  async #addWhole(chunk: Uint8Array): Promise<void> {
+    await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
+    this.#beginWrite(chunk)
+    await this.#flush()
   }
 
   /** Writes and syncs what has been gathered. Resolves with the size that is durable. @throws what made a write or sync fail */
@@ -99,13 +112,13 @@ export class UploadWriter {
   }
 
   #gather(part: Uint8Array): void {
-    this.#batch ??= this.#options.files.takeBuffer()
+    this.#batch ??= this.#options.streams.takeBuffer()
     this.#batch.set(part, this.#gathered)
     this.#gathered += part.byteLength
   }
 
   #giveBuffers(): void {
-    for (const buffer of [this.#batch, this.#other]) if (buffer !== undefined) this.#options.files.giveBuffer(buffer)
+    for (const buffer of [this.#batch, this.#other]) if (buffer !== undefined) this.#options.streams.giveBuffer(buffer)
     this.#batch = undefined
     this.#other = undefined
   }
@@ -135,7 +148,11 @@ export class UploadWriter {
     this.#batch = this.#other
     this.#other = full
     this.#gathered = 0
-    this.#writing = this.#write(batch).catch((error: unknown) => {
+    this.#beginWrite(batch)
+  }
+
+  #beginWrite(bytes: Uint8Array): void {
+    this.#writing = this.#write(bytes).catch((error: unknown) => {
       this.#failure ??= error
     }).finally(() => {
       this.#writing = undefined
@@ -154,11 +171,11 @@ export class UploadWriter {
   }
 
   async #sync(): Promise<void> {
-    const { file, files, handle, synced } = this.#options
+    const { file, handle, synced, syncName } = this.#options
     const size = this.#written
     this.#syncedSoon = size
     await storing(file, () => handle.datasync())
-    if (!this.#nameSynced) await files.syncName(file)
+    if (!this.#nameSynced) await syncName()
     this.#nameSynced = true
     await synced(size)
     this.#synced = size

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StorageFailedError } from '../errors.ts'
+import { FileLock } from '../file-lock.ts'
+
+/** Between two looks at whether another process has given the lock back, in milliseconds. */
+const LOOK_EVERY = 2
+/** A commit holds it for as long as some renames take; whoever holds it longer is stuck. In milliseconds. */
+const TIMEOUT = 30_000
+
+/** One commit at a time changes the tree, of whichever process; those of one process in the order in which they came. */
+export class CommitLock {
+  readonly #path: string
+  #lock: FileLock | undefined
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** Does `work` with the lock, once it is this one's turn and what it needs has been prepared. */
+  async hold<T, R>(preparation: Promise<T>, work: (prepared: T) => Promise<R>): Promise<R> {
+    const before = this.#last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#last = promise
+    try {
+      const [prepared] = await Promise.all([preparation, before])
+      const lock = await this.#take()
+      try {
+        return await work(prepared)
+      } finally {
+        lock.release()
+      }
+    } finally {
+      void before.then(resolve)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    this.#lock?.close()
+  }
+
+  async #take(): Promise<FileLock> {
+    const lock = (this.#lock ??= new FileLock(this.#path))
+    const deadline = Date.now() + TIMEOUT
+    while (!lock.tryTake()) {
+      if (Date.now() > deadline) throw new StorageFailedError(`another process has held ${this.#path} for ${TIMEOUT / 1000} s`)
+      await sleep(LOOK_EVERY)
+    }
+    return lock
+  }
+}

@@ -1,0 +1,79 @@
+import { mkdir, open, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { StorageFailedError } from '../errors.ts'
+import { syncDirectory } from '../files/medium.ts'
+
+/**
+ * Everything that a filesystem store does to its medium, one step a method: where a test cuts it off. Modes are the
+ * umask's business: Distribution may serve the same directory, as another user.
+ */
+export class Disk {
+  async makeDirectory(path: string): Promise<void> {
+    await mkdir(path)
+  }
+
+  /** Opens a file to be written. */
+  open(path: string, flags: 'r+' | 'wx+'): Promise<FileHandle> {
+    return open(path, flags)
+  }
+
+  /** @param durable whether its bytes have to survive a power loss; its name is the directory's */
+  async writeNew(path: string, data: Uint8Array, { durable }: { readonly durable: boolean }): Promise<void> {
+    const handle = await open(path, 'wx')
+    try {
+      await handle.writeFile(data)
+      if (durable) await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(from, to)
+  }
+
+  async unlink(path: string): Promise<void> {
+    await unlink(path)
+  }
+
+  /** Removes an empty directory. */
+  async removeDirectory(path: string): Promise<void> {
+    await rmdir(path)
+  }
+
+  /** Removes what is no part of the tree any more. */
+  async removeAll(path: string): Promise<void> {
+    await rm(path, { recursive: true, force: true })
+  }
+
+  /** Makes the names in a directory durable. */
+  async sync(directory: string): Promise<void> {
+    await syncDirectory(directory)
+  }
+}
+
+/** Codes with which the system proves that there is no such file. */
+const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])
+
+/** For `catch`: a proven absence is an answer. */
+export function unlessThere(error: NodeJS.ErrnoException): undefined {
+  if (ABSENT.has(error.code)) return undefined
+  throw error
+}
+
+/** For `catch`: goes on after these errors of the system. */
+export function tolerating(...codes: readonly string[]): (error: NodeJS.ErrnoException) => void {
+  return (error) => {
+    if (error.code === undefined || !codes.includes(error.code)) throw error
+  }
+}
+
+/** Does something with the medium. @throws StorageFailedError for what the system said, all other errors as they are */
+export async function onDisk<T>(what: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (cause instanceof Error && typeof code === 'string') throw new StorageFailedError(`storage failed at ${what}: ${cause.message}`, { cause })
+    throw cause
+  }
+}

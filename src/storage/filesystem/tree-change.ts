@@ -1,0 +1,141 @@
+import { lstat, readdir, readFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { StorageFailedError } from '../errors.ts'
+import { tolerating, unlessThere, type Disk } from './disk.ts'
+import { chunkFile, type TreePaths } from './tree-paths.ts'
+
+/** Others may remove a directory that has just been made, before anything is in it: so often it is made again. */
+const ATTEMPTS = 10
+
+/** What one commit changes in the tree: each step shows all of itself or nothing, and can be repeated. */
+export class TreeChange {
+  readonly #disk: Disk
+  readonly #paths: TreePaths
+  /** Directories in which names have changed, in the order in which they last did. */
+  readonly #changed = new Set<string>()
+  /** Trees that are out of the tree. */
+  readonly #removed: string[] = []
+
+  constructor(disk: Disk, paths: TreePaths) {
+    this.#disk = disk
+    this.#paths = paths
+  }
+
+  /** Moves a whole and durable file to where it is to be seen, in place of the object that is there. */
+  async move(file: string, to: string): Promise<void> {
+    const target = this.#paths.file(to)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#disk.rename(file, target)
+        break
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : undefined
+        if (attempt === ATTEMPTS) throw error
+        if (code === 'ENOENT') await this.makeDirectories(dirname(target))
+        else if (code === 'EISDIR') await this.#removeEmpty(target)
+        else throw error
+      }
+    }
+    this.touch(dirname(target))
+  }
+
+  /** Whether these bytes are the object already; its name may still have to be made durable. */
+  async is(path: string, data: Uint8Array): Promise<boolean> {
+    const target = this.#paths.file(path)
+    const found = await lstat(target).catch(unlessThere)
+    if (found?.isFile() !== true || found.size !== data.byteLength) return false
+    if ((await readFile(target).catch(unlessThere))?.equals(data) !== true) return false
+    this.touch(dirname(target))
+    return true
+  }
+
+  /** Takes away the object at a path and all below it, a tree in one step where no uploads can be in it. */
+  async remove(path: string): Promise<void> {
+    const target = this.#paths.file(path)
+    const found = await lstat(target).catch(unlessThere)
+    if (found === undefined) return
+    if (!found.isDirectory()) await this.#removeObject(target)
+    else if (this.#paths.places.mayBeBelow(path)) await this.#removeObjects(path)
+    else await this.#moveAway(target)
+    await this.prune(dirname(target))
+  }
+
+  /** Makes a directory and those above it. */
+  async makeDirectories(directory: string): Promise<void> {
+    try {
+      await this.#disk.makeDirectory(directory)
+      this.touch(dirname(directory))
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      if (code === 'EEXIST') return
+      if (code !== 'ENOENT' || directory === this.#paths.root) throw error
+      await this.makeDirectories(dirname(directory))
+      await this.#disk.makeDirectory(directory).catch(tolerating('EEXIST'))
+      this.touch(dirname(directory))
+    }
+  }
+
+  /** Removes a directory in which nothing is left, and those above it. */
+  async prune(directory: string): Promise<void> {
+    this.touch(directory)
+    for (let empty = directory; empty.startsWith(`${this.#paths.root}/`); empty = dirname(empty)) {
+      try {
+        await this.#disk.removeDirectory(empty)
+      } catch (error) {
+        tolerating('ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY')(error as NodeJS.ErrnoException)
+        return
+      }
+      this.touch(dirname(empty))
+    }
+  }
+
+  /** Names in the directory have changed. */
+  touch(directory: string): void {
+    this.#changed.delete(directory)
+    this.#changed.add(directory)
+  }
+
+  /** Makes durable what was done. In its order: what comes later must not survive without what came before. */
+  async sync(): Promise<void> {
+    for (const directory of this.#changed) await this.#disk.sync(directory).catch(unlessThere)
+  }
+
+  /** Gives back the room that was taken by what has gone. */
+  async clear(): Promise<void> {
+    for (const tree of this.#removed) await this.#disk.removeAll(tree)
+  }
+
+  async #removeObject(file: string): Promise<void> {
+    await this.#disk.unlink(file).catch(tolerating('ENOENT'))
+    await this.#disk.unlink(chunkFile(file)).catch(tolerating('ENOENT'))
+  }
+
+  async #moveAway(directory: string): Promise<void> {
+    const away = join(this.#paths.temporary, randomUUID())
+    await this.#disk.rename(directory, away).catch(tolerating('ENOENT'))
+    this.#removed.push(away)
+  }
+
+  async #removeObjects(path: string): Promise<void> {
+    const directory = this.#paths.directory(path)
+    for (const entry of (await readdir(directory, { withFileTypes: true }).catch(unlessThere)) ?? []) {
+      const child = `${path}/${entry.name}`
+      if (this.#paths.isReserved(child)) continue
+      if (!entry.isDirectory()) await this.#removeObject(join(directory, entry.name))
+      else if (this.#paths.places.mayBeBelow(child)) await this.#removeObjects(child)
+      else await this.#moveAway(join(directory, entry.name))
+    }
+    this.touch(dirname(directory))
+    await this.#disk.removeDirectory(directory).catch(tolerating('ENOTEMPTY', 'EEXIST', 'ENOENT'))
+  }
+
+  /** @throws StorageFailedError when there are objects below it */
+  async #removeEmpty(directory: string): Promise<void> {
+    for (const entry of (await readdir(directory, { withFileTypes: true }).catch(unlessThere)) ?? []) {
+      if (!entry.isDirectory()) throw new StorageFailedError(`no object can be at ${directory}: others are below it`)
+      await this.#removeEmpty(join(directory, entry.name))
+    }
+    await this.#disk.removeDirectory(directory).catch(tolerating('ENOENT'))
+  }
+}
