@@ -32,9 +32,9 @@ const TOKEN_PATH = '/auth/token'
  */
 export async function createAccess(config: Config, log: Logger): Promise<Access> {
   checkAccess(config)
-  const policy = new AccessPolicy({ rules: config.access.length === 0 ? undefined : config.access, anonymousPull: config.anonymousPull })
+  const policy = new AccessPolicy({ rules: config.access, anonymousPull: config.anonymousPull })
   if (config.authHtpasswdPath !== undefined) return await passwordAccess(config, config.authHtpasswdPath, policy, log)
-  const authorizer = tokenAuthorizer(config, policy, log) ?? sillyAuthorizer(config, policy) ?? (config.access.length > 0 ? new OpenAuthorizer(policy) : undefined)
+  const authorizer = tokenAuthorizer(config, policy, log) ?? sillyAuthorizer(config, policy) ?? (config.access === undefined ? undefined : new OpenAuthorizer(policy))
   return { authorizer, services: new Map(), close: async () => {} }
 }
 

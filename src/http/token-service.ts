@@ -18,9 +18,9 @@ interface Wish {
 
 /** Gives tokens: GET as Distribution's token specification has it, POST as its OAuth 2 one has. */
 export function tokenService(desk: TokenDesk): Service {
-  return async (request, signal, body): Promise<Answer> => {
+  return async (request, signal, body, client): Promise<Answer> => {
     const { scopes, password } = await wishOf(request, body)
-    const grant = await desk.grant({ claim: claimOf(request), password, scopes }, { signal })
+    const grant = await desk.grant({ claim: claimOf(request, client), password, scopes }, { signal })
     // RFC 6749 §5.1: "The authorization server MUST include the HTTP "Cache-Control" response header field with a value of "no-store"".
     return json(200, grant, { 'Cache-Control': 'no-store' })
   }
