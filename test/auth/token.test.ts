@@ -48,7 +48,7 @@ async function deskOf(t: TestContext, { bundle, jwks, algorithms, rules }: Trust
 
 function token(key: KeyObject, header: JWTHeaderParameters, change: { readonly [Claim in keyof JWTPayload]: JWTPayload[Claim] | undefined } = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
-  const payload = { iss: ISSUER, aud: SERVICE, sub: 'alice', exp: now + 100, nbf: now, iat: now, access: ACCESS, ...change }
+  const payload: Record<string, unknown> = { iss: ISSUER, aud: SERVICE, sub: 'alice', exp: now + 100, nbf: now, iat: now, access: ACCESS, ...change }
   return new SignJWT(payload).setProtectedHeader(header).sign(key)
 }
 

@@ -9,12 +9,12 @@ export function checkMultiaddr(value: string): void {
 
 export function checkPeer(value: string): void {
   if (/^https?:\/\//.test(value)) {
-    if (!URL.canParse(value)) throw new Error(`'${value}' is not a URL like http://host:1970`)
+    if (!URL.canParse(value)) throw new Error(`'${withoutLogin(value)}' is not a URL like http://host:1970`)
     return
   }
   if (!value.startsWith('/')) {
     const guess = isIP(value.split(':')[0] ?? '') > 0 || /^[\w.-]+:\d+$/.test(value) ? `; is http://${value} meant?` : ''
-    throw new Error(`'${value}' is neither a multiaddr nor an http URL${guess}`)
+    throw new Error(`'${withoutLogin(value)}' is neither a multiaddr nor an http URL${guess}`)
   }
   checkMultiaddr(value)
   if (!/\/p2p\/[^/]+$/.test(value)) throw new Error(`'${value}' lacks the peer's id: …/p2p/<peer id>`)
@@ -38,4 +38,9 @@ export function checkRange(value: string): void {
   if (family === 0 || more.length > 0 || (bits !== undefined && (!/^\d+$/.test(bits) || Number(bits) > most))) {
     throw new Error(`'${value}' is not an address or a range like 10.0.0.0/8`)
   }
+}
+
+/** What is wrong with a URL is read by more people than its password. */
+function withoutLogin(value: string): string {
+  return value.replace(/\/\/[^/]*@/, '//')
 }

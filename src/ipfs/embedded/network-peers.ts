@@ -39,11 +39,16 @@ function attempt<T>(parse: () => T, failure: string): T {
 function parseUrl(text: string): URL {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new NetworkOptionError(`${text} is neither a multiaddr (/ip4/…) nor an http or https URL`)
+    throw new NetworkOptionError(`${withoutLogin(text)} is neither a multiaddr (/ip4/…) nor an http or https URL`)
   }
   if (/[?#]/.test(text)) throw new NetworkOptionError(`${url.origin}${url.pathname} is given with a query or a fragment: a peer's URL has none`)
   if (/\/ip[fn]s\/?$/.test(url.pathname)) {
-    throw new NetworkOptionError(`${url.origin}${url.pathname} is a directory of the gateway: give the URL before it, ${new URL('..', url.href.replace(/\/?$/, '/')).href}`)
+    throw new NetworkOptionError(`${url.origin}${url.pathname} is a directory of the gateway: give the URL before it, ${new URL('..', `${url.origin}${url.pathname.replace(/\/?$/, '/')}`).href}`)
   }
   return url
+}
+
+/** A URL may have a password, and what is wrong with it is told to whoever reads the log. */
+function withoutLogin(text: string): string {
+  return text.replace(/\/\/[^/]*@/, '//')
 }

@@ -20,12 +20,17 @@ const CONNECTIONS = 24
 export class GatewayPeer implements BlockPeer {
   readonly name: string
   readonly #base: URL
+  /** Of the user whom the URL names. Never to be logged. */
+  readonly #authorization: string | undefined
   readonly #agent: HttpAgent
   readonly #idleTimeout: number
 
-  /** @param url where `/ipfs/<cid>` is found: `http://host:1970`, with a path before it or without */
+  /** @param url where `/ipfs/<cid>` is found: `http://host:1970`, with a path before it or without, with `user:password@` before the host or without */
   constructor(url: URL | string, options: GatewayPeerOptions = {}) {
     this.#base = new URL(url)
+    this.#authorization = basicOf(this.#base)
+    this.#base.username = ''
+    this.#base.password = ''
     if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
     this.name = `${this.#base.protocol}//${this.#base.host}${this.#base.pathname}`
     const agentOptions = { keepAlive: true, maxSockets: options.connections ?? CONNECTIONS }
@@ -63,12 +68,23 @@ export class GatewayPeer implements BlockPeer {
     const request = url.protocol === 'https:' ? requestHttps : requestHttp
     const options: RequestOptions = {
       agent: this.#agent,
-      headers: { accept: 'application/vnd.ipld.raw' },
+      headers: { accept: 'application/vnd.ipld.raw', ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }) },
       timeout: this.#idleTimeout,
       ...(signal === undefined ? {} : { signal }),
     }
     return request(url, options)
   }
+}
+
+/** RFC 7617 §2 */
+function basicOf({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined
+  return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`
+}
+
+/** A `%` that begins nothing stays what it is, in a URL too. */
+function decoded(text: string): string {
+  return text.replaceAll(/(?:%[\da-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString())
 }
 
 function isReset(error: unknown): boolean {
