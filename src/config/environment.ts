@@ -10,6 +10,8 @@ import { parseYaml } from './yaml.ts'
 export const UPSTREAM_VARIABLE = 'DISCO_UPSTREAM_SOCKET'
 /** Names the configuration file. */
 export const FILE_VARIABLE = 'REGISTRY_CONFIGURATION_PATH'
+/** Where podman, skopeo and buildah keep logins: none of ours. */
+const OTHERS = 'REGISTRY_AUTH_FILE'
 /** Variables of the tests and tools begin so. */
 const TEST_PREFIX = 'DISCO_TEST_'
 /** Kubernetes sets these in every container beside a service called `disco` or `registry`: nobody's misspelling. */
@@ -51,7 +53,7 @@ function isServiceLink(variable: string, env: Environment): boolean {
 }
 
 function readDistributions(variable: string, value: string, settings: Settings): void {
-  if (variable === FILE_VARIABLE) return
+  if (variable === FILE_VARIABLE || variable === OTHERS) return
   const keys = knownKeys()
   const exact = keys.find((key) => variable === registryVariable(key))
   if (exact !== undefined) {

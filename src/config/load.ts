@@ -36,7 +36,7 @@ export async function loadConfig(flags: Flags, env: Environment, checks: Checks 
   const problems = [...sources.problems]
   const config = Object.fromEntries(optionNames().map((name) => [name, valueOf(name, sources, checks, problems)])) as unknown as Config
   problems.push(...contradictions(config, sources))
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError(inOrder(problems))
   return { config, warnings: sources.warnings, origin: (name) => sources.option(name) }
 }
 
@@ -66,6 +66,18 @@ export function completeConfig(given: Partial<Config>, checks: Checks = {}): Con
   problems.push(...contradictions(config, { option: isGiven, group: () => undefined }))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
+}
+
+/** What stands in a file from its top to its bottom, after the rest. */
+function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const lineOf = ({ where }: ConfigProblem): readonly [line: number, column: number] => {
+    const [, line = '0', column = '0'] = /:(\d+):(\d+)$/.exec(where) ?? []
+    return [Number(line), Number(column)]
+  }
+  return problems.toSorted((a, b) => {
+    const [first, second] = [lineOf(a), lineOf(b)]
+    return first[0] - second[0] || first[1] - second[1]
+  })
 }
 
 function checkFor(name: OptionName, checks: Checks): ((value: Config[OptionName]) => void) | undefined {

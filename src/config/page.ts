@@ -45,13 +45,13 @@ ${EXAMPLE.trim()}
 Every key can be set by Distribution's rule, whether this page names the variable or not: \`log.level\` is \`${registryVariable('log.level')}\`.
 A list of values is separated by commas or written as YAML; what has keys in it, and a whole group of keys, is YAML:
 
-\`\`\`sh
-REGISTRY_NOTIFICATIONS_ENDPOINTS='[{name: ci, url: "https://ci.example.com/hook"}]'
-REGISTRY_NOTIFICATIONS_ENDPOINTS_0_TIMEOUT=5s     # one key of the first of them
-REGISTRY_HTTP_TLS_CLIENTCAS_0=/etc/disco/ca.pem   # the first of a list
-REGISTRY_HTTP_HEADERS_X-Frame-Options='[DENY]'    # one key of a map
-REGISTRY_STORAGE=inmemory                         # in place of all that the file says below \`storage\`
-\`\`\`
+| Variable | Value | |
+|---|---|---|
+| \`REGISTRY_NOTIFICATIONS_ENDPOINTS\` | \`[{name: ci, url: "https://ci.example.com/hook"}]\` | all of a list |
+| \`REGISTRY_NOTIFICATIONS_ENDPOINTS_0_TIMEOUT\` | \`5s\` | one key of the first in it, or of the next after the last |
+| \`REGISTRY_HTTP_TLS_CLIENTCAS_0\` | \`/etc/disco/ca.pem\` | the first of a list of values |
+| \`REGISTRY_HTTP_HEADERS_X-Frame-Options\` | \`[DENY]\` | one key of a map (a shell can't set this one; Docker, Kubernetes and \`env\` can) |
+| \`REGISTRY_STORAGE\` | \`inmemory\` | in place of all that the file says below \`storage\` |
 
 What begins with \`DISCO_\` and is no variable of this page is an error, but for \`DISCO_TEST_…\` (the tests'), and for what
 Kubernetes sets beside a service called \`disco\` (\`DISCO_SERVICE_HOST\`, \`DISCO_PORT=tcp://…\`). An unknown \`REGISTRY_…\`

@@ -34,12 +34,19 @@ export function configAsJson(loaded: LoadedConfig): string {
 
 /** What is not set, and has no default, says nothing. */
 function shown({ config, origin }: LoadedConfig): Shown[] {
+  // naming a scheme chooses it
+  const isChosen = (key: string): boolean =>
+    optionNames().some((name) => OPTIONS[name].yaml.startsWith(key.slice(0, key.lastIndexOf('.') + 1)) && origin(name) !== undefined)
   return optionNames().flatMap((name) => {
     const { yaml, secret, kind }: Option<Config[OptionName]> = OPTIONS[name]
     const value = config[name]
-    if (value === undefined) return []
+    if (value === undefined || (isOfScheme(yaml) && !isChosen(yaml))) return []
     return [{ key: yaml, value: secret === true ? HIDDEN : withoutSecrets(kind.write(value)), from: origin(name) ?? 'default' }]
   })
+}
+
+function isOfScheme(key: string): boolean {
+  return key.startsWith('auth.')
 }
 
 function withoutSecrets(value: unknown): unknown {

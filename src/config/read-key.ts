@@ -15,7 +15,7 @@ export function readKey(path: string, raw: Raw, settings: Settings): void {
   const ignored = textFor(IGNORED_KEYS, path)
 
   if (refused !== undefined) {
-    if (!isOff(raw)) problems.push({ where, reason: `${path} is not supported: ${refused}` })
+    if (isDriver(path) || !isOff(raw)) problems.push({ where, reason: `${path} is not supported: ${refused}` })
   } else if (ignored !== undefined) {
     if (!isOff(raw)) warnings.push(`${where}: ${path} is left out: ${ignored}`)
   } else if (name !== undefined) {
@@ -34,6 +34,11 @@ export function readKey(path: string, raw: Raw, settings: Settings): void {
 
 export function readKeys(entries: RawMap, prefix: string, settings: Settings): void {
   for (const [key, raw] of entries) readKey(`${prefix}${key}`, raw, settings)
+}
+
+/** `storage.s3` chooses it, with nothing below it too. */
+function isDriver(path: string): boolean {
+  return WORD_GROUPS.some((group) => path.startsWith(`${group}.`) && !path.slice(group.length + 1).includes('.'))
 }
 
 /** Distribution's ways to say no: no value, nothing below, `enabled: false`. */

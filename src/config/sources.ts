@@ -50,7 +50,8 @@ export class Sources implements Origins {
           return raw
         }
       }, base)
-      if (changed !== undefined) said.unshift({ ...changed, where: changes.at(-1)?.raw.where ?? changed.where })
+      const places = [...changes.map(({ raw }) => raw.where), ...(base === undefined ? [] : [base.where])]
+      if (changed !== undefined) said.unshift({ ...changed, where: places.join(', ') })
     }
     if (said.length > 0 || name !== 'storageFilesystem') return said
     const where = this.group('storage.filesystem')

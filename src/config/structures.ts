@@ -1,4 +1,4 @@
-import { string, textOf, type FieldDoc, type Kind } from './kinds.ts'
+import { expandPath, string, textOf, type FieldDoc, type Kind } from './kinds.ts'
 import { suggestion } from './nearest.ts'
 import { ConfigError, problemsAt, problemsBelow, type ConfigProblem } from './problem.ts'
 import { isRawList, isRawMap, type Raw } from './raw.ts'
@@ -34,6 +34,13 @@ export function list(placeholder: string, check: (text: string) => void = () => 
     },
     write: (value) => value,
   }
+}
+
+/** Paths, as `path` reads them. */
+export const paths: Kind<readonly string[]> = {
+  ...list('<path>'),
+  read: (raw) => list('<path>').read(raw).map(expandPath),
+  accept: (value) => list('<path>').accept(value).map(expandPath),
 }
 
 /** A list of what `kind` reads. */

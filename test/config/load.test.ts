@@ -65,11 +65,11 @@ describe('configuration', () => {
     const content = 'disco:\n  netwrok: private\n  processes: none\nhtttp:\n  addr: x\n'
     assert.deepEqual(await problems(['--prot', '1', '--clone-timeout', 'soon'], { DISCO_PORT: '70000' }, content), [
       '--prot: is not an option; is --port meant?',
-      '/config.yaml:2:3: disco.netwrok is not a key; is disco.network meant?',
-      '/config.yaml:4:1: htttp is not a key; is http meant?',
       "DISCO_PORT: '70000' is not a whole number from 0 to 65535",
-      "/config.yaml:3:3: 'none' is not a whole number from 1 to 256",
       "--clone-timeout: 'soon' is not a duration like 30s, 500ms or 5m",
+      '/config.yaml:2:3: disco.netwrok is not a key; is disco.network meant?',
+      "/config.yaml:3:3: 'none' is not a whole number from 1 to 256",
+      '/config.yaml:4:1: htttp is not a key; is http meant?',
     ])
   })
 
@@ -123,10 +123,10 @@ describe('configuration', () => {
     const closed = 'auth:\n  htpasswd:\n    realm: x\nhttp:\n  tls:\n    clientcas: [ca.pem]\n'
     assert.deepEqual(await problems([], { REGISTRY_AUTH_TOKEN_REALM: 'x' }, closed), [
       'REGISTRY_AUTH_TOKEN_REALM: auth.token and auth.htpasswd: one of them is the way to log in',
-      '/config.yaml:2:3: auth.htpasswd lacks path',
       'REGISTRY_AUTH_TOKEN_REALM: auth.token lacks service',
       'REGISTRY_AUTH_TOKEN_REALM: auth.token lacks issuer',
       'REGISTRY_AUTH_TOKEN_REALM: auth.token lacks rootcertbundle or jwks: without keys no token can be believed',
+      '/config.yaml:2:3: auth.htpasswd lacks path',
       '/config.yaml:6:5: is about TLS: add http.tls.certificate and http.tls.key',
     ])
     assert.deepEqual(await problems([], {}, 'auth: htpasswd\n'), [

@@ -1,6 +1,6 @@
 import { choice, checked, integer, path, text, toggle } from '../kinds.ts'
 import { goDurationOrNone } from '../measures.ts'
-import { list, mapOf } from '../structures.ts'
+import { list, mapOf, paths } from '../structures.ts'
 import { checkRange, checkUrl } from './addresses.ts'
 import type { OptionTable } from './option.ts'
 
@@ -85,7 +85,7 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
   },
   tlsClientCas: {
     yaml: 'http.tls.clientcas',
-    kind: list('<path>', checkNotEmpty),
+    kind: paths,
     default: [],
     doc: 'Files with the authorities whose clients are let in, PEM. Without them no client is asked for a certificate.',
   },
@@ -157,10 +157,6 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
     default: [],
     doc: 'Proxies that are believed what they say of the client (`X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`): addresses, or ranges like `10.0.0.0/8`.',
   },
-}
-
-function checkNotEmpty(value: string): void {
-  if (value === '') throw new Error('is empty: a path is wanted')
 }
 
 function checkHeaderValue(value: string): void {

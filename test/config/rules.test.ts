@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { Loader } from './harness.ts'
+
+/** Each says something sound by halves. */
+const CONTRADICTIONS: readonly (readonly [content: string, ...problems: string[]])[] = [
+  ['auth: {htpasswd: {realm: r, path: p}, silly: {realm: r, service: s}}\n', '1:39: auth.silly and auth.htpasswd: one of them is the way to log in'],
+  ['auth: {token: {realm: r, service: s, issuer: i}}\n', '1:8: auth.token lacks rootcertbundle or jwks: without keys no token can be believed'],
+  ['http: {tls: {certificate: c}}\n', '1:14: is a certificate without its key: add http.tls.key'],
+  ['http: {tls: {key: k}}\n', '1:14: is a key without its certificate: add http.tls.certificate'],
+  ['http: {tls: {certificate: c, key: k}, h2c: {enabled: true}}\n', '1:45: is HTTP/2 without TLS, and there is a certificate: take one of them out'],
+  ['http: {net: unix}\n', "1:8: 'unix' is not supported: Disco listens on TCP"],
+  ['validation: {manifests: {indexes: {platforms: list}}}\n', '1:36: is a list, and there is none: add validation.manifests.indexes.platformlist'],
+  ['validation: {manifests: {indexes: {platformlist: [{os: a, architecture: b}]}}}\n', '1:36: counts with validation.manifests.indexes.platforms: list'],
+  ['storage: {inmemory: {}, filesystem: {rootdirectory: /r}}\n', '1:11: storage.inmemory and storage.filesystem: images are in one of them'],
+  ['access: [{repository: a, users: b, actions: pull}]\n', '1:1: names users, and nobody can log in: add auth.htpasswd or auth.token'],
+  ['disco: {anonymouspull: true}\n', '1:9: leaves pulls open beside a login, and there is none: add auth.htpasswd or auth.token'],
+  ['notifications: {endpoints: [{name: a, url: "http://a"}, {name: a, url: "http://b"}]}\n', '1:17: has two endpoints called a'],
+  ['version: 0.2\n', "1:1: version '0.2' is not 0.1"],
+  ['disco: {swarmkey: /k}\n', '1:9: is for a private network: add --network private'],
+]
+
+describe('contradictions', () => {
+  let loader: Loader
+  before(async () => {
+    loader = await Loader.create()
+  })
+  after(() => loader.remove())
+
+  for (const [content, ...problems] of CONTRADICTIONS) {
+    it(`are told: ${content.trim()}`, async () => {
+      assert.deepEqual(await loader.problems(content), problems.map((problem) => `config.yaml:${problem}`))
+    })
+  }
+})
