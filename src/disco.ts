@@ -1,17 +1,17 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
+import { addressOf, createServer, SERVER_CHECKS } from './assembly/server.ts'
+import { openStorage, type BuiltStorage } from './assembly/storage.ts'
+import { createUpkeep } from './assembly/upkeep.ts'
 import { completeConfig, type Checks } from './config/load.ts'
 import type { Config } from './config/options.ts'
 import { isHere } from './global/clone-flight.ts'
 import type { DiscoService } from './global/disco-service.ts'
 import { GlobalRegistry } from './global/global-registry.ts'
-import { Housekeeping } from './global/housekeeping.ts'
 import { cidOf } from './global/names.ts'
 import { createGateway } from './http/gateway.ts'
-import { HttpServer } from './http/server.ts'
 import type { RequestListenerParts } from './http/request-listener.ts'
 import { Upstream } from './http/upstream.ts'
-import { EmbeddedDagIndex } from './ipfs/embedded/dag-index.ts'
 import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
 import { sessionOpener } from './ipfs/embedded/session-opener.ts'
 import { parseMultiaddr, parsePeers } from './ipfs/embedded/network-peers.ts'
@@ -19,7 +19,6 @@ import type { IpfsNetwork, NodeInfo } from './ipfs/node.ts'
 import { RegistryCore } from './registry/core.ts'
 import type { Registry } from './registry/registry.ts'
 import { DataDirectory } from './storage/data-directory.ts'
-import { EmbeddedStore } from './storage/embedded/store.ts'
 import { silentLogger } from './telemetry/create-logger.ts'
 import type { Logger } from './telemetry/logger.ts'
 
@@ -52,21 +51,21 @@ export interface Disco {
    * @throws Error when the port is taken or an address can't be listened on; call `stop` then too. A Disco starts once
    */
   start(options?: StartOptions): Promise<string>
-  /** Finishes what is in flight within 10 s, then closes everything. Safe to repeat. */
+  /** Finishes what is in flight within `drainTimeout`, then closes everything. Safe to repeat. */
   stop(): Promise<void>
+  /** Reads the files again that are looked at for changes anyway: the certificate. */
+  reload(): void
   /** Tells those who find the data directory taken where this Disco answers. */
   announce(address: string): void
 }
 
-/** What the IPFS node has against addresses, told before it starts and with the option that it stands in. */
-export const NETWORK_CHECKS: Checks = {
+/** What the rooms that know more than the shape of a value have against it, told before anything starts. */
+export const CONFIG_CHECKS: Checks = {
+  ...SERVER_CHECKS,
   listen: checkMultiaddrs,
   announce: checkMultiaddrs,
   peer: (peers) => void parsePeers(peers),
 }
-
-/** Time for requests in flight when stopping, in milliseconds. */
-const GRACE = 10_000
 
 /**
  * Builds a Disco on its data directory; nothing listens before `start`.
@@ -75,14 +74,14 @@ const GRACE = 10_000
  * @throws DataDirectoryError when the directory can't be used or another Disco runs on it
  */
 export async function createDisco({ log = silentLogger(), socket, upstream, ...given }: DiscoOptions = {}): Promise<Disco> {
-  const config = completeConfig(given, NETWORK_CHECKS)
+  const config = completeConfig(given, CONFIG_CHECKS)
   const directory = upstream === undefined ? DataDirectory.claim(config.data) : undefined
   try {
-    const store = await EmbeddedStore.open(config.data)
+    const storage = await openStorage(config)
     try {
-      return await assemble(config, { log, socket, upstream, directory, store })
+      return await assemble(config, { log, socket, upstream, directory, storage })
     } catch (error) {
-      await store.close()
+      await storage.close()
       throw error
     }
   } catch (error) {
@@ -96,43 +95,44 @@ interface Ground {
   readonly socket: string | undefined
   readonly upstream: string | undefined
   readonly directory: DataDirectory | undefined
-  readonly store: EmbeddedStore
+  readonly storage: BuiltStorage
 }
 
-async function assemble(config: Config, { log, socket, upstream, directory, store }: Ground): Promise<Disco> {
+async function assemble(config: Config, { log, socket, upstream, directory, storage }: Ground): Promise<Disco> {
+  const { store, index } = storage
   // Another process of this registry has asked already who comes by the socket.
   const access = socket === undefined ? await createAccess(config, log.child({ name: 'auth' })) : undefined
-  const index = await EmbeddedDagIndex.open(store.database, store)
-  const network = upstream === undefined ? createNetwork(config, store, index, log) : undefined
+  const network = upstream === undefined ? createNetwork(config, storage, log) : undefined
   const core = new RegistryCore(store)
   const registry = new GlobalRegistry(
     { core, store, index, provides: index, network, log: log.child({ name: 'global' }) },
-    { keepNames: config.keepNames, noClone: config.noClone },
+    { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly },
   )
   const other = upstream === undefined ? undefined : new Upstream(upstream)
-  const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, store)
+  const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, storage)
   const gateway = createGateway(index.blocks)
-  const http = new HttpServer({ registry, gateway, authorizer: access?.authorizer, services: access?.services, log: log.child({ name: 'http' }), elsewhere })
+  const { http, tls } = createServer(
+    { config, log: log.child({ name: 'http' }), local: socket !== undefined },
+    { registry, gateway, authorizer: access?.authorizer, services: access?.services, elsewhere },
+  )
 
-  const purgeUploads = core.purgeUploads.bind(core)
-  const housekeeping =
-    network === undefined ? undefined : new Housekeeping({ store, purgeUploads, log: log.child({ name: 'housekeeping' }) })
+  const upkeep = network === undefined ? undefined : createUpkeep({ config, storage, core, log })
 
   const listen = async (): Promise<string> => {
-    if (socket === undefined) return addressOf(config.host, (await http.listen(config)).port)
+    if (socket === undefined) return addressOf(config, (await http.listen(config)).port)
     // a leftover of a process that was killed: the directory is ours by now
     await rm(socket, { force: true })
     await http.listenLocally({ path: socket })
     return socket
   }
   const stop = async (): Promise<void> => {
-    await http.stop(GRACE)
+    await http.stop(config.drainTimeout)
     await access?.close()
     other?.close()
-    await housekeeping?.stop()
+    await upkeep?.stop()
     await registry.close()
     await network?.stop()
-    await store.close()
+    await storage.close()
     directory?.release()
   }
   let started = false
@@ -144,7 +144,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
       if (stopped !== undefined) throw new Error('this Disco was stopped: create another to start again')
       if (started) throw new Error('this Disco was started already')
       started = true
-      await housekeeping?.start()
+      await upkeep?.start()
       await network?.start()
       onNode?.(await network?.info())
       const address = await listen()
@@ -152,6 +152,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
       return address
     },
     stop: () => (stopped ??= stop()),
+    reload: () => tls?.reload(),
     announce: (address) => directory?.announce(address),
   }
 }
@@ -160,7 +161,7 @@ function checkMultiaddrs(addresses: readonly string[]): void {
   for (const address of addresses) parseMultiaddr(address)
 }
 
-function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagIndex, parent: Logger): IpfsNetwork {
+function createNetwork(config: Config, { store, index }: BuiltStorage, parent: Logger): IpfsNetwork {
   const log = parent.child({ name: 'ipfs' })
   return new EmbeddedNetwork({
     options: {
@@ -180,15 +181,10 @@ function createNetwork(config: Config, store: EmbeddedStore, index: EmbeddedDagI
 }
 
 /** Images that are not here are for the process that can fetch them; those that are, are served here. */
-function forwarding(upstream: Upstream, store: EmbeddedStore): NonNullable<RequestListenerParts['elsewhere']> {
+function forwarding(upstream: Upstream, { store }: BuiltStorage): NonNullable<RequestListenerParts['elsewhere']> {
   return async ({ name }, request, signal) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
     const cid = cidOf(name)
     return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, signal)
   }
-}
-
-function addressOf(host: string, port: number): string {
-  const named = host === '0.0.0.0' || host === '::' ? 'localhost' : host
-  return `http://${named.includes(':') ? `[${named}]` : named}:${port}`
 }

@@ -1,21 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { UploadBusyError } from '../storage/errors.ts'
-import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, UploadStat } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { isOnlyPullable } from './names.ts'
 
 export interface HousekeepingParts {
-  readonly store: Pick<ObjectStore, 'uploads'>
-  /** Drops uploads untouched for `age` milliseconds; tells how many. */
-  readonly purgeUploads: (age: number, options: AbortOptions) => Promise<number>
+  /** Drops the uploads that it is told of and that nobody is at work on; tells how many. */
+  readonly removeUploads: (which: (upload: UploadStat) => boolean, options: AbortOptions) => Promise<number>
   readonly log: Logger
 }
 
-const HOUR = 3_600_000
-/** How long a client may leave an upload alone: Distribution's `uploadpurging.age`. */
-const UPLOAD_AGE = 168 * HOUR
-/** Distribution's `uploadpurging.interval`. */
-const INTERVAL = 24 * HOUR
+/** Distribution's `uploadpurging`. */
+export interface UploadPurging {
+  readonly enabled: boolean
+  /** How long a client may leave an upload alone, in milliseconds. */
+  readonly age: number
+  /** Between two looks, in milliseconds. */
+  readonly interval: number
+  /** Only tells what it would drop. */
+  readonly dryRun: boolean
+}
+
+/** What a timer can wait for at most, in milliseconds. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1
 
 /**
  * Removes what was begun and will never be finished. One process of a data directory runs it, the one with the network:
@@ -23,17 +29,21 @@ const INTERVAL = 24 * HOUR
  */
 export class Housekeeping {
   readonly #parts: HousekeepingParts
+  readonly #purging: UploadPurging
   readonly #stopped = new AbortController()
   #running: Promise<void> | undefined
 
-  constructor(parts: HousekeepingParts) {
+  constructor(parts: HousekeepingParts, purging: UploadPurging) {
     this.#parts = parts
+    this.#purging = purging
   }
 
   /** Resolves when the clones of a former run are gone; the rest goes on in the background. */
   async start(): Promise<void> {
     const { signal } = this.#stopped
-    await removeClones(this.#parts.store, { signal })
+    // Uploads of clones are named after the image's CID, a name that no client may push to.
+    await this.#parts.removeUploads(({ repository }) => isOnlyPullable(repository), { signal })
+    if (!this.#purging.enabled) return
     this.#running = this.#run(signal).catch((error: unknown) => {
       if (!signal.aborted) throw error
     })
@@ -45,31 +55,27 @@ export class Housekeeping {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { purgeUploads, log } = this.#parts
+    const { log } = this.#parts
     for (;;) {
       try {
-        const purged = await purgeUploads(UPLOAD_AGE, { signal })
-        if (purged > 0) log.info({ purged }, 'removed uploads that nobody had touched for a week')
+        await this.#purge(signal)
       } catch (err) {
         signal.throwIfAborted()
         log.warn({ err }, 'could not look for abandoned uploads')
       }
-      await sleep(INTERVAL, undefined, { signal, ref: false })
+      await sleep(Math.min(this.#purging.interval, LONGEST_TIMEOUT), undefined, { signal, ref: false })
     }
   }
-}
 
-/** Uploads of clones are named after the image's CID, a name that no client may push to. */
-async function removeClones({ uploads }: Pick<ObjectStore, 'uploads'>, { signal }: AbortOptions): Promise<void> {
-  let after: string | undefined
-  do {
-    const page = await uploads.list({ after, signal })
-    for (const { id, repository } of page) {
-      if (!isOnlyPullable(repository)) continue
-      await uploads.remove(id, { signal }).catch((error: unknown) => {
-        if (!(error instanceof UploadBusyError)) throw error
-      })
-    }
-    after = page.at(-1)?.id
-  } while (after !== undefined)
+  async #purge(signal: AbortSignal): Promise<void> {
+    const { removeUploads, log } = this.#parts
+    const { age, dryRun } = this.#purging
+    const before = Date.now() - age
+    const removed = await removeUploads(({ id, repository, modifiedAt, size }) => {
+      if (modifiedAt >= before) return false
+      if (dryRun) log.info({ id, repository, size, modifiedAt: new Date(modifiedAt).toISOString() }, 'an abandoned upload would be removed')
+      return !dryRun
+    }, { signal })
+    if (removed > 0) log.info({ removed }, 'removed uploads that nobody had touched for long')
+  }
 }

@@ -1,3 +1,4 @@
+import type { CID } from 'multiformats/cid'
 import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
 import { parseManifest, type Manifest, type Platform } from '../oci/manifest.ts'
 import { readLink } from '../registry/links.ts'
@@ -27,13 +28,21 @@ const FIRST_CID = 'bafybe'
 
 /** The images of a store, in the order of their CIDs. */
 export async function* listImages(store: ObjectReader, options: AbortOptions = {}): AsyncIterable<ImageSummary> {
+  for await (const cid of globalNames(store, options)) {
+    const image = await summarize(store, cid.toString(), options)
+    if (image !== undefined) yield image
+  }
+}
+
+/** The CIDs that repositories are named after, in their order. */
+export async function* globalNames(store: ObjectReader, options: AbortOptions = {}): AsyncIterable<CID> {
   let after = FIRST_CID
   for (;;) {
     const names = await store.list(REPOSITORIES, { ...options, after, limit: PAGE })
     for (const name of names) {
       if (!name.startsWith(FIRST_CID)) return
-      const image = cidOf(name) === undefined ? undefined : await summarize(store, name, options)
-      if (image !== undefined) yield image
+      const cid = cidOf(name)
+      if (cid !== undefined) yield cid
     }
     const last = names.at(-1)
     if (names.length < PAGE || last === undefined) return

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { uploadRange } from '../oci/range.ts'
 import { DigestMismatchError, OffsetMismatchError, UploadBusyError, UploadUnknownError } from '../storage/errors.ts'
-import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, ObjectStore, UploadStat } from '../storage/object-store.ts'
 import { link } from './links.ts'
 import { checkDigest, checkName } from './names.ts'
 import { blobData, inRepository, within } from './paths.ts'
@@ -65,22 +65,22 @@ export class Uploads {
   }
 
   /**
-   * Drops the sessions that nobody has touched since `before`, in milliseconds since the epoch.
+   * Drops the sessions that `which` chooses and that nobody is at work on.
    *
    * distribution-spec §Cancel a blob upload: the server SHOULD eventually timeout unfinished uploads.
    *
    * @returns how many went
    */
-  async purge(before: number, options?: AbortOptions): Promise<number> {
-    let purged = 0
+  async removeAll(which: (upload: UploadStat) => boolean, options?: AbortOptions): Promise<number> {
+    let removed = 0
     let after: string | undefined
     for (;;) {
       const page = await this.#store.uploads.list({ after, signal: options?.signal })
-      for (const { id, modifiedAt } of page) {
-        if (modifiedAt < before && (await this.#removeUnlessBusy(id, options))) purged++
+      for (const upload of page) {
+        if (which(upload) && (await this.#removeUnlessBusy(upload.id, options))) removed++
       }
       after = page.at(-1)?.id
-      if (after === undefined) return purged
+      if (after === undefined) return removed
     }
   }
 

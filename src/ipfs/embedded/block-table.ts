@@ -39,14 +39,21 @@ interface Row {
   readonly tail: Uint8Array | null
 }
 
+export interface DagIndexOptions {
+  /** The store's commits make nothing durable that is in the database: the index has to do so itself. @default false */
+  readonly apart?: boolean | undefined
+}
+
 /** Blocks by their multihash: small ones as they are, the others as slices of stored objects. */
 export class BlockTable implements BlockReader {
   readonly #database: Database
   readonly #store: ObjectStore
+  readonly #apart: boolean
 
-  constructor(database: Database, store: ObjectStore) {
+  constructor(database: Database, store: ObjectStore, { apart = false }: DagIndexOptions) {
     this.#database = database
     this.#store = store
+    this.#apart = apart
   }
 
   /** @throws StorageFailedError when it should be here, and what is on disk is not it, as far as that is looked at */
@@ -77,13 +84,13 @@ export class BlockTable implements BlockReader {
     return false
   }
 
-  /** Blocks that belong to no object. */
+  /** Blocks that belong to no object. Those of an image's tree come last: then all of its blocks are as durable as its commit. */
   async putInline(blocks: Iterable<Block>, options?: AbortOptions): Promise<void> {
     for (const batch of inBatches(blocks)) {
       const statements = batch
         .filter(({ cid }) => cid.multihash.code === SHA2_256)
         .map(({ cid, bytes }): Statement => ({ sql: INSERT_INLINE, params: [cid.multihash.digest, bytes] }))
-      await this.#write(statements, options)
+      await this.#write(statements, options, this.#apart)
     }
   }
 
@@ -100,9 +107,9 @@ export class BlockTable implements BlockReader {
     return this.#database.get<{ root: Uint8Array | null }>('SELECT root FROM dag_object WHERE path = ?', path)?.root ?? undefined
   }
 
-  /** What can be derived again need not be waited for: whoever relies on it commits something durable after it. */
-  #write(statements: readonly Statement[], { signal }: AbortOptions = {}): Promise<void> {
-    return this.#database.write(statements, { signal, durable: false })
+  /** What can be derived again need not be waited for: whoever relies on it writes something durable after it. */
+  #write(statements: readonly Statement[], { signal }: AbortOptions = {}, durable: boolean = false): Promise<void> {
+    return this.#database.write(statements, { signal, durable })
   }
 
   *#rows(cid: CID): Generator<Row> {

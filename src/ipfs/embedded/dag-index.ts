@@ -5,28 +5,28 @@ import { CHUNK_SIZE, type AbortOptions, type ChunkHashes, type ObjectStore } fro
 import type { DagIndex, FileOptions, ProvideQueue, Tree } from '../node.ts'
 import { chunkHashesOf, layoutFile, type FileLayout } from '../unixfs/file-layout.ts'
 import { layoutTree } from '../unixfs/tree-layout.ts'
-import { BLOCK_TABLES, BlockTable } from './block-table.ts'
+import { BLOCK_TABLES, BlockTable, type DagIndexOptions } from './block-table.ts'
 import { PROVIDE_TABLES, ProvideTable } from './provide-table.ts'
 import type { SliceRow } from './slice-row.ts'
 
 const HASH_SIZE = 32
 const NOTHING = new Uint8Array()
 
-/** The index of blocks beside the embedded store, in its database: which slice of which object is which block. */
+/** The index of blocks beside a store: which slice of which object is which block. In the embedded store's own database, or in one apart. */
 export class EmbeddedDagIndex implements DagIndex, ProvideQueue {
   readonly blocks: BlockTable
   readonly queue: ProvideTable
   readonly #store: ObjectStore & ChunkHashes
 
-  private constructor(database: Database, store: ObjectStore & ChunkHashes) {
-    this.blocks = new BlockTable(database, store)
+  private constructor(database: Database, store: ObjectStore & ChunkHashes, options: DagIndexOptions) {
+    this.blocks = new BlockTable(database, store, options)
     this.queue = new ProvideTable(database)
     this.#store = store
   }
 
-  static async open(database: Database, store: ObjectStore & ChunkHashes): Promise<EmbeddedDagIndex> {
+  static async open(database: Database, store: ObjectStore & ChunkHashes, options: DagIndexOptions = {}): Promise<EmbeddedDagIndex> {
     await database.migrate('ipfs', [BLOCK_TABLES + PROVIDE_TABLES])
-    return new EmbeddedDagIndex(database, store)
+    return new EmbeddedDagIndex(database, store, options)
   }
 
   async file(path: string, { content, signal }: FileOptions = {}): Promise<CID> {

@@ -1,8 +1,9 @@
+import { open } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { StorageFailedError } from '../errors.ts'
-import { isNoSpace } from '../files/medium.ts'
+import { isNoSpace, storing } from '../files/medium.ts'
 import type { AbortOptions } from '../object-store.ts'
 import { threadFlags } from '../thread-flags.ts'
 import type { CloseRequest, WriteOutcome, WriteRequest, WriterStart } from './database-writer.ts'
@@ -52,8 +53,9 @@ export class Database {
     writer.unref()
   }
 
-  /** Opens the file and creates it where there is none. @throws StorageFailedError */
+  /** Opens the file and creates it where there is none, for its owner alone. @throws StorageFailedError */
   static async open(file: string): Promise<Database> {
+    await storing(file, () => createPrivate(file))
     const start: WriterStart = { file, busyTimeout: BUSY_TIMEOUT }
     const writer = new Worker(new URL(`./database-writer${extname(import.meta.url)}`, import.meta.url), {
       workerData: start,
@@ -171,6 +173,18 @@ export class Database {
       throw new StorageFailedError(`the database could not be read: ${(cause as Error).message}`, { cause })
     }
   }
+}
+
+/**
+ * The files beside it get its mode from SQLite. Never opened where it is there: closing it would end the locks that
+ * another connection of this process has on it.
+ */
+async function createPrivate(file: string): Promise<void> {
+  const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return undefined
+    throw error
+  })
+  await handle?.close()
 }
 
 /** Errors stay here, and bytes go over alone: a clone of a small Buffer would take the whole of its pool along. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ConflictError, ObjectUnknownError, StorageFailedError } from '../errors.ts'
 import {
@@ -60,7 +60,6 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
       const topmost = (await mkdir(blobs, { recursive: true, mode: 0o700 })) ?? `${blobs}/none`
       for (let made = blobs; made.startsWith(topmost); made = dirname(made)) await syncDirectory(dirname(made))
     })
-    await storing(root, () => createPrivate(join(root, 'disco.db')))
     const database = await Database.open(join(root, 'disco.db'))
     try {
       await database.migrate('storage', SCHEMA)
@@ -177,18 +176,6 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     await this.database.write([{ sql: 'UPDATE objects SET chunks = ? WHERE path = ? AND file = ?', params: [chunks, key, row.file] }], { durable: false })
     return chunks
   }
-}
-
-/**
- * The files beside it get its mode from SQLite. Never opened where it is there: closing it would end the locks that
- * another connection of this process has on it.
- */
-async function createPrivate(file: string): Promise<void> {
-  const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined
-    throw error
-  })
-  await handle?.close()
 }
 
 function statementsOf(change: Change): Statement[] {
