@@ -27,7 +27,7 @@ export function contradictions(config: Config, origins: Origins): ConfigProblem[
 }
 
 const SCHEMES = {
-  htpasswd: ['authHtpasswdRealm', 'authHtpasswdPath'],
+  htpasswd: ['authHtpasswdPath'],
   token: ['authTokenRealm', 'authTokenService', 'authTokenIssuer'],
   silly: ['authSillyRealm', 'authSillyService'],
 } as const satisfies Record<string, readonly OptionName[]>

@@ -96,6 +96,6 @@ describe('files of Distribution', () => {
     assert.equal((await loader.load('storage: filesystem\n')).config.storageFilesystem, '/var/lib/registry')
     assert.equal((await loader.load('storage:\n  filesystem:\n')).config.storageFilesystem, '/var/lib/registry')
     assert.equal((await loader.load('auth: none\n')).config.authHtpasswdPath, undefined)
-    assert.deepEqual(await loader.problems('auth: htpasswd\n'), ['config.yaml:1:1: auth.htpasswd lacks realm', 'config.yaml:1:1: auth.htpasswd lacks path'])
+    assert.deepEqual(await loader.problems('auth: htpasswd\n'), ['config.yaml:1:1: auth.htpasswd lacks path'])
   })
 })

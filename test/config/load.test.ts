@@ -129,9 +129,6 @@ describe('configuration', () => {
       '/config.yaml:2:3: auth.htpasswd lacks path',
       '/config.yaml:6:5: is about TLS: add http.tls.certificate and http.tls.key',
     ])
-    assert.deepEqual(await problems([], {}, 'auth: htpasswd\n'), [
-      '/config.yaml:1:1: auth.htpasswd lacks realm', '/config.yaml:1:1: auth.htpasswd lacks path',
-    ])
     assert.deepEqual(await problems([], {}, 'auth:\n  htpaswd:\n    realm: x\n'), ['/config.yaml:2:3: auth.htpaswd is not a key; is auth.htpasswd meant?'])
     await load([], {}, 'auth:\nstorage:\n  maintenance:\n    readonly:\n      enabled: false\n')
   })

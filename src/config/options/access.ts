@@ -43,7 +43,7 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
     yaml: 'auth.htpasswd.realm',
     kind: text,
     default: undefined,
-    defaultText: 'none',
+    defaultText: 'disco',
     doc: 'Name of what a login is for, as clients show it.',
   },
   authHtpasswdPath: {

@@ -21,7 +21,7 @@ export function checkPeer(value: string): void {
 }
 
 export function checkUrl(value: string): void {
-  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`'${value}' is not a URL like https://registry.example.com`)
+  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`'${withoutLogin(value)}' is not a URL like https://registry.example.com`)
 }
 
 /** `:5001`, `host:5001`, `[::1]:5001`. */

@@ -140,9 +140,9 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
     yaml: 'http.secret',
     kind: text,
     default: undefined,
-    defaultText: 'none',
+    defaultText: 'one that is made and kept in the data directory',
     secret: true,
-    doc: 'Distribution signs upload sessions with it. Disco keeps them in its store, and needs none.',
+    doc: 'Signs the tokens that Disco itself gives to those who log in. Several machines that serve as one registry need the same.',
   },
   drainTimeout: {
     yaml: 'http.draintimeout',
