@@ -92,9 +92,13 @@ export class SessionFile implements FileFetch {
       await this.#adopt(stat)
       return { upload: undefined }
     }
+    await using data = this.#data()
+    // The first blocks come while the upload is made.
+    const first = data.next()
+    first.catch(() => {})
     await store.uploads.create(this.#upload, label, { signal })
     const onProgress = (size: number): void => this.#progress.reach(this.#proven ? size : size - WITHHELD)
-    const size = await store.uploads.append(this.#upload, 0, this.#data(), { signal, onProgress, chunkHashes: false })
+    const size = await store.uploads.append(this.#upload, 0, resumed(first, data), { signal, onProgress, chunkHashes: false })
     try {
       await store.uploads.verify(this.#upload, digest, { signal })
     } catch (cause) {
@@ -160,6 +164,12 @@ export class SessionFile implements FileFetch {
       throw new Error(`the fetch of ${this.#wanted.cid} was given up`, { cause })
     }
   }
+}
+
+async function* resumed<T>(first: Promise<IteratorResult<T, void>>, rest: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  const { value, done } = await first
+  if (done !== true) yield value
+  yield* rest
 }
 
 function rowOf({ cid, bytes, data }: FileBlock, offset: number): SliceRow {

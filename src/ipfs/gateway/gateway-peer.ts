@@ -1,10 +1,11 @@
-import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as requestHttp, type Agent as HttpAgent, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../errors.ts'
 import { giveBack } from '../../storage/give-back.ts'
 import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
 import type { AskOptions, BlockPeer } from './block-peer.ts'
+import { OneBufferAgent } from './one-buffer-agent.ts'
 
 export interface GatewayPeerOptions {
   /** Milliseconds without a byte after which a request has failed. @default 10000 */
@@ -34,7 +35,7 @@ export class GatewayPeer implements BlockPeer {
     if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
     this.name = `${this.#base.protocol}//${this.#base.host}${this.#base.pathname}`
     const agentOptions = { keepAlive: true, maxSockets: options.connections ?? CONNECTIONS }
-    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions)
+    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(agentOptions) : new OneBufferAgent(agentOptions)
     this.#idleTimeout = options.idleTimeout ?? IDLE_TIMEOUT
   }
 
