@@ -11,7 +11,6 @@ import { TokenAuthorizer } from '../auth/token-authorizer.ts'
 import { TokenDesk } from '../auth/token-desk.ts'
 import { TokenKeys } from '../auth/token-keys.ts'
 import type { Config } from '../config/options.ts'
-import { ConfigError, type ConfigProblem } from '../config/problem.ts'
 import type { Service } from '../http/reception.ts'
 import { tokenService } from '../http/token-service.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -26,14 +25,11 @@ export interface Access {
 
 const TOKEN_PATH = '/auth/token'
 
-/**
- * @throws ConfigError for settings that don't go together
- * @throws AuthFileError for a file that can't be used
- */
+/** @throws AuthFileError for a file that can't be used */
 export async function createAccess(config: Config, log: Logger): Promise<Access> {
-  checkAccess(config)
   const policy = new AccessPolicy({ rules: config.access, anonymousPull: config.anonymousPull })
-  if (config.authHtpasswdPath !== undefined) return await passwordAccess(config, config.authHtpasswdPath, policy, log)
+  const { authHtpasswdPath: path, authHtpasswdRealm: realm } = config
+  if (path !== undefined || realm !== undefined) return await passwordAccess(config, whole('auth.htpasswd', { path, realm }), policy, log)
   const authorizer = tokenAuthorizer(config, policy, log) ?? sillyAuthorizer(config, policy) ?? (config.access === undefined ? undefined : new OpenAuthorizer(policy))
   return { authorizer, services: new Map(), close: async () => {} }
 }
@@ -42,8 +38,7 @@ export async function createAccess(config: Config, log: Logger): Promise<Access>
  * Clients learn from `GET /v2/` how to log in. With Basic, a 200 there means that Docker never sends a password, and a
  * 401 that it pulls nothing without one. So where anything is for everybody, they get tokens here.
  */
-async function passwordAccess(config: Config, path: string, policy: AccessPolicy, log: Logger): Promise<Access> {
-  const realm = config.authHtpasswdRealm ?? 'disco'
+async function passwordAccess(config: Config, { path, realm }: Whole<'path' | 'realm'>, policy: AccessPolicy, log: Logger): Promise<Access> {
   const logins = await Logins.open({ path, notes: log })
   const close = (): Promise<void> => logins.close()
   if (!policy.admitsAnonymous) {
@@ -57,8 +52,10 @@ async function passwordAccess(config: Config, path: string, policy: AccessPolicy
 }
 
 function tokenAuthorizer(config: Config, policy: AccessPolicy, notes: Logger): Authorizer | undefined {
-  const { authTokenRealm: realm, authTokenService: service, authTokenIssuer: issuer, authTokenSigningAlgorithms: algorithms } = config
-  if (service === undefined || issuer === undefined || realm === undefined) return undefined
+  const given = { realm: config.authTokenRealm, service: config.authTokenService, issuer: config.authTokenIssuer }
+  if (Object.values(given).every((value) => value === undefined)) return undefined
+  const { realm, service, issuer } = whole('auth.token', given)
+  const { authTokenSigningAlgorithms: algorithms } = config
   return new TokenAuthorizer({
     keys: new TokenKeys({ bundle: config.authTokenRootCertBundle, jwks: config.authTokenJwks, notes }),
     issuer,
@@ -70,8 +67,17 @@ function tokenAuthorizer(config: Config, policy: AccessPolicy, notes: Logger): A
 }
 
 function sillyAuthorizer({ authSillyRealm: realm, authSillyService: service }: Config, policy: AccessPolicy): Authorizer | undefined {
-  if (realm === undefined || service === undefined) return undefined
-  return new SillyAuthorizer({ policy, challenger: new BearerChallenger({ realm, service }) })
+  if (realm === undefined && service === undefined) return undefined
+  return new SillyAuthorizer({ policy, challenger: new BearerChallenger(whole('auth.silly', { realm, service })) })
+}
+
+type Whole<Name extends string> = Readonly<Record<Name, string>>
+
+/** Half a way to log in must not leave the registry open. @throws Error that names what is missing */
+function whole<Name extends string>(scheme: string, values: Readonly<Record<Name, string | undefined>>): Whole<Name> {
+  const missing = Object.entries(values).filter(([, value]) => value === undefined)
+  if (missing.length > 0) throw new Error(`${scheme} lacks ${missing.map(([name]) => name).join(' and ')}`)
+  return values as Whole<Name>
 }
 
 /** Where the client sees a path of this registry: at the configured URL, or (a path alone) at the one that it came to. */
@@ -81,29 +87,4 @@ function externally({ externalHost }: Config, path: string): string {
 
 function ownUrl(config: Config, path: string): string {
   return externally(config, `${(config.httpPrefix ?? '').replace(/\/$/, '')}${path}`)
-}
-
-function checkAccess(config: Config): void {
-  const problems: ConfigProblem[] = []
-  const given = {
-    htpasswd: [config.authHtpasswdPath, config.authHtpasswdRealm],
-    token: [config.authTokenRealm, config.authTokenService, config.authTokenIssuer, config.authTokenJwks, config.authTokenRootCertBundle],
-    silly: [config.authSillyRealm, config.authSillyService],
-  }
-  const ways = Object.entries(given).filter(([, values]) => values.some((value) => value !== undefined)).map(([way]) => way)
-  if (ways.length > 1) problems.push({ where: 'auth', reason: `has ${ways.join(' and ')}: one way at a time` })
-  const needs = (name: string, value: string | undefined, way: string): void => {
-    if (value === undefined && ways.includes(way)) problems.push({ where: `auth.${way}.${name}`, reason: 'is missing' })
-  }
-  needs('path', config.authHtpasswdPath, 'htpasswd')
-  needs('realm', config.authTokenRealm, 'token')
-  needs('service', config.authTokenService, 'token')
-  needs('issuer', config.authTokenIssuer, 'token')
-  needs('jwks or rootcertbundle', config.authTokenJwks ?? config.authTokenRootCertBundle, 'token')
-  needs('realm', config.authSillyRealm, 'silly')
-  needs('service', config.authSillyService, 'silly')
-  if (ways.length === 0 && config.anonymousPull) {
-    problems.push({ where: 'disco.anonymouspull', reason: 'needs a way to log in, or everybody may push: add auth.htpasswd or auth.token' })
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
 }

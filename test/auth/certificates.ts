@@ -1,3 +1,4 @@
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 wants it to be there
 import 'reflect-metadata'
 import { createPrivateKey, webcrypto, type KeyObject } from 'node:crypto'
 import { BasicConstraintsExtension, X509CertificateGenerator, type X509Certificate } from '@peculiar/x509'
