@@ -12,6 +12,8 @@ export const UPSTREAM_VARIABLE = 'DISCO_UPSTREAM_SOCKET'
 export const FILE_VARIABLE = 'REGISTRY_CONFIGURATION_PATH'
 /** Where podman, skopeo and buildah keep logins: none of ours. */
 const OTHERS = 'REGISTRY_AUTH_FILE'
+/** Below these, what is misspelt would leave the registry open, or have it store elsewhere. */
+const CLOSING = /^(?:auth|access|storage|http\.tls)(?:\.|$)/
 /** Variables of the tests and tools begin so. */
 const TEST_PREFIX = 'DISCO_TEST_'
 /** Kubernetes sets these in every container beside a service called `disco` or `registry`: nobody's misspelling. */
@@ -73,8 +75,9 @@ function readDistributions(variable: string, value: string, settings: Settings):
   } else if (parent in REFUSED_KEYS || parent in IGNORED_KEYS) {
     readKey(parent, { where: variable, content: value }, settings)
   } else {
-    const known = [FILE_VARIABLE, ...keys.map(registryVariable)]
-    settings.warnings.push(`${variable}: is not a variable of Disco and is left out${suggestion(variable, known)}`)
+    const meant = suggestion(variable, [FILE_VARIABLE, ...keys.map(registryVariable)])
+    if (CLOSING.test(parent)) settings.problems.push({ where: variable, reason: `is not a variable of Disco${meant}` })
+    else settings.warnings.push(`${variable}: is not a variable of Disco and is left out${meant}`)
   }
 }
 

@@ -55,7 +55,8 @@ A list of values is separated by commas or written as YAML; what has keys in it,
 
 What begins with \`DISCO_\` and is no variable of this page is an error, but for \`DISCO_TEST_…\` (the tests'), and for what
 Kubernetes sets beside a service called \`disco\` (\`DISCO_SERVICE_HOST\`, \`DISCO_PORT=tcp://…\`). An unknown \`REGISTRY_…\`
-is left out with a warning.
+is left out with a warning, but for those below \`auth\`, \`access\`, \`storage\` and \`http.tls\`: an error, because a registry
+that starts open where it was to be closed is worse than one that does not start.
 
 ## Files of Distribution and of the original Disco
 

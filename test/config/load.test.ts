@@ -113,6 +113,23 @@ describe('configuration', () => {
     assert.deepEqual(warnings, ['REGISTRY_LOG_LEVLE: is not a variable of Disco and is left out; is REGISTRY_LOG_LEVEL meant?'])
   })
 
+  it('refuses misspelt variables that would have kept others out, and leaves those of other programs alone', async () => {
+    assert.deepEqual(await problems([], { REGISTRY_AUTH_HTPASWD_PATH: '/p', REGISTRY_HTTP_TLS_CERTIFCATE: '/c', REGISTRY_STORAGE_S3_BUCKET: 'b' }), [
+      'REGISTRY_AUTH_HTPASWD_PATH: is not a variable of Disco; is REGISTRY_AUTH_HTPASSWD_PATH meant?',
+      'REGISTRY_HTTP_TLS_CERTIFCATE: is not a variable of Disco; is REGISTRY_HTTP_TLS_CERTIFICATE meant?',
+      'REGISTRY_STORAGE_S3_BUCKET: storage.s3 is not supported: Disco does not store in buckets yet',
+    ])
+    const { warnings } = await load([], { REGISTRY_AUTH_FILE: '/run/auth.json', REGISTRY_REDIS_ADDR: 'x', REGISTRY_STORAGE_REDIRECT_DISABLE: 'false' })
+    assert.deepEqual(warnings, ['REGISTRY_REDIS_ADDR: redis is left out: Disco keeps no cache in Redis'])
+  })
+
+  it('takes a login from the environment as people write it for Distribution', async () => {
+    const env = { REGISTRY_AUTH: 'htpasswd', REGISTRY_AUTH_HTPASSWD_REALM: 'Registry: of us', REGISTRY_AUTH_HTPASSWD_PATH: '/auth/htpasswd' }
+    const { config, origin } = await load([], env)
+    assert.deepEqual([config.authHtpasswdRealm, config.authHtpasswdPath], ['Registry: of us', '/auth/htpasswd'])
+    assert.equal(origin('authHtpasswdPath'), 'REGISTRY_AUTH_HTPASSWD_PATH')
+  })
+
   it('does not take what Kubernetes says of a service called disco for its own', async () => {
     const links = { DISCO_PORT: 'tcp://10.0.0.1:1970', DISCO_SERVICE_HOST: '10.0.0.1', DISCO_PORT_1970_TCP_ADDR: '10.0.0.1', REGISTRY_SERVICE_PORT: '1' }
     const { config, warnings } = await load([], links)

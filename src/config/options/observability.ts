@@ -1,4 +1,4 @@
-import { checked, integer, renamed, text, toggle, path } from '../kinds.ts'
+import { checked, integer, path, renamed, toggle } from '../kinds.ts'
 import { goDuration } from '../measures.ts'
 import { fields, listOf, mapOf } from '../structures.ts'
 import { checkAddress, checkUrl } from './addresses.ts'
@@ -74,7 +74,7 @@ export const OBSERVABILITY_OPTIONS: OptionTable<ObservabilityConfig> = {
     defaultText: 'text at a terminal, JSON elsewhere',
     doc: '`json` is a JSON object a line, `text` is for people. `logstash` is taken for `json`.',
   },
-  logFields: { yaml: 'log.fields', kind: mapOf(text), default: {}, defaultText: 'none', doc: 'Fields that stand in every line.' },
+  logFields: { yaml: 'log.fields', kind: mapOf(checked('<text>', () => undefined)), default: {}, doc: 'Fields that stand in every line.' },
   accessLogDisabled: { yaml: 'log.accesslog.disabled', kind: toggle, default: false, doc: 'No line for each request.' },
   debugAddress: {
     flag: 'debug',
