@@ -13,7 +13,7 @@ export async function serveAsWorker(config: Config): Promise<void> {
   const upstream = process.env[UPSTREAM_VARIABLE]
   if (upstream === undefined) throw new Error(`${UPSTREAM_VARIABLE} is not set`)
   try {
-    const disco = await createDisco({ ...config, upstream, log: createLogger(config.logLevel).child({ pid: process.pid }) })
+    const disco = await createDisco({ ...config, upstream, log: createLogger(config).child({ pid: process.pid }) })
     onShutdown(() => disco.stop())
     await tell({ address: await disco.start() })
   } catch (error) {

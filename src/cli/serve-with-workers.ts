@@ -14,7 +14,7 @@ const LONGEST_SOCKET_PATH = 100
 
 /** This process runs the network and answers for what is not here yet, on a socket; its workers serve the port. */
 export async function serveWithWorkers(config: Config): Promise<void> {
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config)
   const socket = socketPath(config.data)
   const disco = await createDisco({ ...config, socket, log })
   const workers = new Workers(config.processes, { [UPSTREAM_VARIABLE]: socket }, log.child({ name: 'workers' }))

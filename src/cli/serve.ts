@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import { readFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
-import { createDisco, NETWORK_CHECKS } from '../disco.ts'
+import { createDisco, CONFIG_CHECKS } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import type { CommandLine } from './command-line.ts'
 import { serveAsWorker } from './serve-as-worker.ts'
@@ -12,14 +12,14 @@ import { addressLine, nodeLines } from './start-lines.ts'
 
 /** `disco serve`: runs until it is told to end. */
 export async function serve({ options, operands }: CommandLine): Promise<void> {
-  const { config, warnings } = await loadConfig(readFlags([...options, ...operands]), process.env, NETWORK_CHECKS)
+  const { config, warnings } = await loadConfig(readFlags([...options, ...operands]), process.env, CONFIG_CHECKS)
   if (cluster.isWorker) return serveAsWorker(config)
   for (const warning of warnings) console.warn(`disco: ${warning}`)
   return config.processes === 1 ? serveAlone(config) : serveWithWorkers(config)
 }
 
 async function serveAlone(config: Config): Promise<void> {
-  const disco = await createDisco({ ...config, log: createLogger(config.logLevel) })
+  const disco = await createDisco({ ...config, log: createLogger(config) })
   onShutdown(() => disco.stop())
   try {
     const address = await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })

@@ -5,16 +5,22 @@ import { isHttp2, isWhole, type HttpRequest } from './message.ts'
 /** Bytes that may wait for their reader before the client is made to wait. */
 const WAITING = 256 * 1024
 
+/** Bytes of a body that have come. */
+export interface Received {
+  received: number
+}
+
 /**
  * A body as it comes. A chunk is the reader's until it asks for the next: then its memory goes back at once. Node's own
  * iterator joins what waits into new buffers, and leaves all of them to the collector of garbage, which then walks the
  * whole heap every few megabytes: five times the CPU for a push.
  *
  * @param timeout how long the next byte may take once it is waited for, in milliseconds
+ * @param traffic where the bytes are counted
  * @throws RegistryError 408 when it takes longer, so that an upload is not held for a client that may never come back;
  *   Error when the connection ends before the body does
  */
-export async function* bodyChunks(request: HttpRequest, timeout: number): AsyncGenerator<Uint8Array, void, void> {
+export async function* bodyChunks(request: HttpRequest, timeout: number, traffic: Received = { received: 0 }): AsyncGenerator<Uint8Array, void, void> {
   const waiting: Uint8Array[] = []
   let bytes = 0
   let ended = request.readableEnded
@@ -22,6 +28,7 @@ export async function* bodyChunks(request: HttpRequest, timeout: number): AsyncG
   let wake = (): void => {}
   const onData = (chunk: Uint8Array): void => {
     waiting.push(chunk)
+    traffic.received += chunk.byteLength
     bytes += chunk.byteLength
     if (bytes >= WAITING) request.pause()
     wake()

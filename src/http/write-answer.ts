@@ -1,7 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Answer, BodyStream } from './answer.ts'
 import { ClientGoneError } from './client-gone.ts'
-import { isGone, isHttp2, type HttpResponse } from './message.ts'
+import { cutOff, isGone, isHttp2, type HttpResponse } from './message.ts'
+
+/** Bytes of a body that have gone out. */
+export interface Sent {
+  sent: number
+}
 
 /** Bodies up to this size are worth a copy. */
 const JOINED_BYTES = 16 * 1024
@@ -10,18 +15,20 @@ const JOINED_BYTES = 16 * 1024
  * Writes an answer; resolves when its last byte has been handed to the socket.
  *
  * @param pieceTimeout how long a client may take for one chunk of a stream, in milliseconds; then the connection goes
+ * @param traffic where the bytes of the body are counted
  * @throws what the body's source threw. Before its first chunk nothing has gone out, so another answer may be written;
  *   afterwards the connection is destroyed, so that no client takes a part for the whole
  */
-export async function writeAnswer(response: HttpResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders, pieceTimeout: number): Promise<void> {
+export async function writeAnswer(response: HttpResponse, { status, headers, body }: Answer, common: OutgoingHttpHeaders, pieceTimeout: number, traffic: Sent = { sent: 0 }): Promise<void> {
   const all = { ...common, ...headers }
   // RFC 9113 §8.2.2: "An endpoint MUST NOT generate an HTTP/2 message containing connection-specific header fields."
   if (isHttp2(response.req)) delete all['Connection']
   // RFC 9110 §8.6: no Content-Length with status 204; with 304 it would have to be that of the content.
   const length = lengthOf(body)
   if (status !== 204 && status !== 304 && length !== undefined) all['Content-Length'] = length
-  if (isStream(body) && response.req.method !== 'HEAD') return writeStream(response, body, pieceTimeout, () => response.writeHead(status, all))
+  if (isStream(body) && response.req.method !== 'HEAD') return writeStream(response, body, pieceTimeout, traffic, () => response.writeHead(status, all))
   response.writeHead(status, all)
+  if (response.req.method !== 'HEAD') traffic.sent += length ?? 0
   if (body === undefined || isStream(body)) response.end()
   else if (typeof body === 'string') response.end(body)
   else endWith(response, body)
@@ -42,7 +49,7 @@ function endWith(response: HttpResponse, body: Uint8Array): void {
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 
-async function writeStream(response: HttpResponse, body: BodyStream, pieceTimeout: number, writeHead: () => void): Promise<void> {
+async function writeStream(response: HttpResponse, body: BodyStream, pieceTimeout: number, traffic: Sent, writeHead: () => void): Promise<void> {
   const { length = Infinity } = body
   let written = 0
   try {
@@ -51,6 +58,7 @@ async function writeStream(response: HttpResponse, body: BodyStream, pieceTimeou
       written += chunk.length
       if (written > length) break
       await write(response, chunk, pieceTimeout)
+      traffic.sent += chunk.length
     }
     if (body.length !== undefined && written !== length) throw new Error(`the body is not of the ${body.length} bytes that were announced`)
     if (!response.headersSent) writeHead()
@@ -58,7 +66,7 @@ async function writeStream(response: HttpResponse, body: BodyStream, pieceTimeou
   } catch (error) {
     // Whatever fails for want of the client, in the store or on the way to it, is no failure.
     if (isGone(response)) throw new ClientGoneError({ cause: error })
-    if (response.headersSent) response.destroy()
+    if (response.headersSent) cutOff(response)
     throw error
   }
 }
@@ -71,7 +79,7 @@ function write(response: HttpResponse, chunk: Uint8Array, timeout: number): Prom
       clearTimeout(timer)
       reject(new ClientGoneError())
     }
-    const timer = setTimeout(() => response.destroy(), timeout)
+    const timer = setTimeout(() => cutOff(response), timeout)
     response.once('close', onClose)
     response.write(chunk, (cause) => {
       clearTimeout(timer)

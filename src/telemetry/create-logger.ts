@@ -1,11 +1,26 @@
 import { destination, pino } from 'pino'
 import type { Logger } from './logger.ts'
+import { requestScope } from './request-scope.ts'
 import { writeForPeople } from './text-lines.ts'
 
-/** Logs to stderr: a line of text for a person at a terminal, a line of JSON for everything else. */
-export function createLogger(level: string): Logger {
-  const options = { level, base: null }
-  return process.stderr.isTTY ? pino(options, writeForPeople(process.stderr)) : pino(options, destination({ dest: 2, sync: false }))
+export interface LogOptions {
+  readonly logLevel: string
+  /** @default text for a person at a terminal, JSON for everything else */
+  readonly logFormatter?: 'text' | 'json' | undefined
+  /** Said in every line. */
+  readonly logFields?: Readonly<Record<string, string>> | undefined
+}
+
+/** Logs to stderr: lines of text, or lines of JSON. */
+export function createLogger({ logLevel: level, logFormatter: formatter, logFields: base = {} }: LogOptions): Logger {
+  const options = { level, base, mixin: scopeOf }
+  const text = formatter === undefined ? process.stderr.isTTY : formatter === 'text'
+  return text ? pino(options, writeForPeople(process.stderr)) : pino(options, destination({ dest: 2, sync: false }))
+}
+
+function scopeOf(): object {
+  const scope = requestScope.getStore()
+  return scope === undefined ? {} : { id: scope.id }
 }
 
 /** For programs that bring none. */

@@ -1,0 +1,41 @@
+import { RegistryError } from '../oci/errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { SeenRequest } from '../telemetry/request-observer.ts'
+import type { Client } from './client.ts'
+import { GatewayError } from './gateway-request.ts'
+
+/** Values of a query that may open doors. */
+const SECRETS = /([?&][^=&]*(?:token|passw|secret|sig|key|code|auth|cred|session|jwt)[^=&]*=)[^&]*/gi
+/** Longest part of a URL or a user agent that is logged, in characters. */
+const LONGEST = 1024
+
+/** The line of each request: reading ones at level debug, those that change something at info, failures at error. */
+export class AccessLog {
+  readonly #log: Logger
+  readonly #disabled: boolean
+
+  /** @param disabled only failures have a line */
+  constructor(log: Logger, disabled: boolean) {
+    this.#log = log
+    this.#disabled = disabled
+  }
+
+  /** @param url as the client wrote it; @param ms from the request to the end of its answer */
+  write(seen: SeenRequest, { address, userAgent }: Client, url: string, ms: number, failure: unknown): void {
+    const failed = failure !== undefined && seen.status !== 499 && !isClientError(failure)
+    if (this.#disabled && !failed) return
+    const { id, method, user, status, received, sent } = seen
+    const line = {
+      id, ms: Math.round(ms * 10) / 10, method, url: url.slice(0, LONGEST).replace(SECRETS, '$1…'), status, received, sent,
+      ...(user === undefined ? {} : { user }), address, agent: userAgent.slice(0, LONGEST),
+    }
+    if (failed) this.#log.error({ ...line, err: failure }, 'failed')
+    else if (status === 499) this.#log.info(line, 'client went away')
+    else if (method === 'GET' || method === 'HEAD') this.#log.debug(line, 'request')
+    else this.#log.info(line, 'request')
+  }
+}
+
+function isClientError(failure: unknown): boolean {
+  return (failure instanceof RegistryError || failure instanceof GatewayError) && (failure.status < 500 || failure.status === 501)
+}

@@ -1,0 +1,110 @@
+import type { Logger } from './logger.ts'
+
+/** @throws Error that says what is wrong */
+export type Probe = (signal: AbortSignal) => Promise<void>
+
+export interface CheckOptions {
+  /** Milliseconds for which an answer holds. @default 10000 */
+  readonly interval?: number | undefined
+  /** Failures in a row that count. @default 1 */
+  readonly threshold?: number | undefined
+  /** Milliseconds that an answer may take. @default 5000 */
+  readonly timeout?: number | undefined
+}
+
+const INTERVAL = 10_000
+const TIMEOUT = 5000
+
+/**
+ * Whether requests had better come here. A check is made when somebody asks and the last answer is too old, once for
+ * all who ask: a registry that nobody watches does nothing.
+ */
+export class Health {
+  readonly #checks = new Map<string, Check>()
+  readonly #log: Logger
+  #stopping = false
+  #down: string | undefined
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  add(name: string, probe: Probe, options?: CheckOptions): void {
+    this.#checks.set(name, new Check(name, probe, options, this.#log))
+  }
+
+  /** From now on nothing shall come any more. */
+  stop(): void {
+    this.#stopping = true
+  }
+
+  /** As Distribution's `/debug/health/down` and `/debug/health/up`. */
+  set down(reason: string | undefined) {
+    this.#down = reason
+  }
+
+  /** What is wrong, by the names of the checks; nothing when all is well. */
+  async failures(): Promise<Readonly<Record<string, string>>> {
+    if (this.#stopping) return { stopping: 'the registry is stopping' }
+    const checks = [...this.#checks.values()]
+    const failures = await Promise.all(checks.map(async (check) => [check.name, await check.failure()] as const))
+    const failed = failures.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
+    return Object.fromEntries(this.#down === undefined ? failed : [...failed, ['manual_http_status', this.#down]])
+  }
+}
+
+class Check {
+  readonly name: string
+  readonly #probe: Probe
+  readonly #interval: number
+  readonly #threshold: number
+  readonly #timeout: number
+  readonly #log: Logger
+  #last: { readonly at: number; readonly done: Promise<void> } | undefined
+  #failed = 0
+  #failure: string | undefined
+
+  constructor(name: string, probe: Probe, { interval = INTERVAL, threshold = 1, timeout = TIMEOUT }: CheckOptions = {}, log: Logger) {
+    this.name = name
+    this.#probe = probe
+    this.#interval = interval
+    this.#threshold = Math.max(1, threshold)
+    this.#timeout = timeout
+    this.#log = log
+  }
+
+  async failure(): Promise<string | undefined> {
+    if (this.#last === undefined || performance.now() - this.#last.at >= this.#interval) {
+      this.#last = { at: performance.now(), done: this.#look() }
+    }
+    await this.#last.done
+    return this.#failed >= this.#threshold ? this.#failure : undefined
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await within(this.#timeout, this.#probe)
+      this.#failed = 0
+    } catch (err) {
+      this.#failed++
+      this.#failure = err instanceof Error ? err.message : String(err)
+      this.#log.warn({ check: this.name, err }, 'a health check failed')
+    }
+  }
+}
+
+/** Also where the probe does not look at its signal. */
+async function within(ms: number, probe: Probe): Promise<void> {
+  const stop = new AbortController()
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    const reason = new Error(`no answer within ${ms / 1000} s`)
+    stop.abort(reason)
+    late.reject(reason)
+  }, ms)
+  try {
+    await Promise.race([probe(stop.signal), late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,31 @@
+/** A request on its way. Those who watch it read it once it is through. */
+export interface SeenRequest {
+  readonly id: string
+  readonly method: string
+  /** The request's header of this name, from whoever traces on the other side (W3C Trace Context). */
+  readonly traceparent: string | undefined
+  /** What it is for: `manifest`, `blob_upload`, `gateway`. Never the name of anything. */
+  handler: string
+  /** Who was let in. */
+  user: string | undefined
+  /** 499 where the client went away before the answer. */
+  status: number
+  /** Of the catalogue, where the answer is an error. */
+  errorCode: string | undefined
+  /** Bytes of the bodies, as far as they have gone. */
+  received: number
+  sent: number
+}
+
+export interface RequestObserver {
+  /** Calls `work` once, which never rejects, and resolves when it has ended. */
+  during(seen: SeenRequest, work: () => Promise<void>): Promise<void>
+}
+
+/** Each within the one before it. */
+export function observersOf(observers: readonly RequestObserver[]): RequestObserver | undefined {
+  const [first, ...rest] = observers
+  const inner = rest.length === 0 ? undefined : observersOf(rest)
+  if (first === undefined || inner === undefined) return first
+  return { during: (seen, work) => first.during(seen, () => inner.during(seen, work)) }
+}
