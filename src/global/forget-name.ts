@@ -14,25 +14,33 @@ export interface Forgetting {
   readonly changes: readonly Change[]
 }
 
+/** Whether the name has more than `latest` that must not go with it. */
+export async function outlivesLatest(store: ObjectStore, name: string, options: AbortOptions = {}): Promise<boolean> {
+  return (await store.list(inRepository(name, within.referrers), { ...options, limit: 1 })).length > 0
+}
+
 /**
  * What makes the tag `latest` of a name go once its image is global, and the whole name where nothing else is tagged in
- * it. A tag that another process adds meanwhile breaks the expectation, and the caller asks again. Only links that were
- * seen go, and all of them are remembered: what others put in meanwhile stays, and their pushes go on. So do uploads
- * under way and the names below this one.
+ * it, and nothing in it refers to an image: signatures would be lost with it. A tag or a referrer that another process
+ * adds meanwhile breaks the expectation, and the caller asks again. Only links that were seen go, and all of them are
+ * remembered: what others put in meanwhile stays, and their pushes go on. So do uploads under way and the names below
+ * this one.
  *
  * @param image what `latest` pointed to
+ * @param stays there is more in the name, or will be
  */
 export async function forgetLatest(
   store: ObjectStore,
   recent: Recent,
   name: string,
   image: readonly ClosureEntry[],
+  stays: boolean,
   options: AbortOptions = {},
 ): Promise<Forgetting> {
   const directory = inRepository(name, within.tags)
   const names = await store.list(directory, { ...options, limit: 2 })
   const latestGoes: Change = { delete: inRepository(name, within.tag(LATEST)) }
-  if (names.some((tag) => tag !== LATEST)) {
+  if (stays || names.some((tag) => tag !== LATEST)) {
     return { expect: [], changes: [...await recent.remember(name, image, options), latestGoes] }
   }
   const links = [
@@ -41,7 +49,7 @@ export async function forgetLatest(
   ]
   const remembered = await recent.remember(name, [...image, ...links.map(({ entry }) => entry)], options)
   return {
-    expect: [{ directory, names }],
+    expect: [{ directory, names }, { directory: inRepository(name, within.referrers), names: [] }],
     changes: [...remembered, latestGoes, ...links.map(({ path }) => ({ delete: path }))],
   }
 }

@@ -8,8 +8,10 @@ import type { RegistryCore } from '../registry/core.ts'
 import { link } from '../registry/links.ts'
 import { checkDigest } from '../registry/names.ts'
 import { blobData, inRepository, within } from '../registry/paths.ts'
-import type { LinkKind } from '../registry/prepare-manifest.ts'
-import type { Blob, ManifestReceipt, Page, PageOptions, PutManifest, Registry, StoredManifest, Upload } from '../registry/registry.ts'
+import type { LinkKind } from '../registry/references.ts'
+import type {
+  Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
+} from '../registry/registry.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ClonedImage } from './clone.ts'
@@ -37,6 +39,8 @@ export interface GlobalRegistryOptions {
   readonly keepNames?: boolean | undefined
   /** Nothing is fetched from others. @default false */
   readonly noClone?: boolean | undefined
+  /** Nothing may be written, hence nothing fetched. @default false */
+  readonly readonly?: boolean | undefined
   /** @default Date.now */
   readonly now?: (() => number) | undefined
 }
@@ -61,6 +65,7 @@ export class GlobalRegistry implements Registry, DiscoService {
   readonly #recent: Recent
   readonly #maker: GlobalMaker
   readonly #clones: CloneFlights | undefined
+  readonly #readonly: boolean
 
   constructor(parts: GlobalRegistryParts, options: GlobalRegistryOptions = {}) {
     const { core, store, network } = parts
@@ -68,6 +73,7 @@ export class GlobalRegistry implements Registry, DiscoService {
     this.#store = store
     this.#recent = new Recent(store, options.now)
     this.#maker = new GlobalMaker({ ...parts, recent: this.#recent, keepNames: options.keepNames ?? false })
+    this.#readonly = options.readonly ?? false
     this.#clones = network === undefined || options.noClone === true ? undefined : new CloneFlights({ ...parts, network })
   }
 
@@ -123,11 +129,17 @@ export class GlobalRegistry implements Registry, DiscoService {
     return this.#core.catalog(options)
   }
 
-  async mount(name: string, digest: string, from: string, options?: AbortOptions): Promise<Digest | undefined> {
+  /** Of an image that is not here there are none here: asking clones nothing. */
+  referrers(name: string, digest: string, options?: ReferrersOptions): Promise<ReferrersPage> {
+    return this.#core.referrers(name, digest, options)
+  }
+
+  async mount(name: string, digest: string, source: MountSource, options?: AbortOptions): Promise<Digest | undefined> {
     refuseWrite(name)
-    const mounted = await this.#core.mount(name, digest, from, options)
+    const mounted = await this.#core.mount(name, digest, source, options)
     if (mounted !== undefined) return mounted
-    const recent = isRepositoryName(from) ? await this.#recentBlob(from, digest, options) : undefined
+    const { from, mayPull = () => true } = source
+    const recent = from !== undefined && isRepositoryName(from) && mayPull(from) ? await this.#recentBlob(from, digest, options) : undefined
     if (recent === undefined) return undefined
     await this.#store.commit({ changes: [link(inRepository(name, within.layer(recent.digest)), recent.digest)] }, options)
     return recent.digest
@@ -161,8 +173,36 @@ export class GlobalRegistry implements Registry, DiscoService {
     refuseWrite(name)
     const known = (kind: LinkKind, digest: Digest): Promise<boolean> => this.#recent.isKnown(name, kind, digest, options)
     const prepared = await this.#core.prepareManifest(name, put, { ...options, known })
-    const { cid } = await this.#maker.push(prepared, options)
-    return { ...prepared.receipt, cid: cid.toString() }
+    const { receipt, missing } = prepared
+    if (missing > 0) {
+      // What it lacks would be lacking to everybody; and whoever has the rest elsewhere has not shown it here.
+      await this.#store.commit({ changes: prepared.changes }, options)
+      return { ...receipt, warning: `${name} is not global: ${missing} of what it refers to is not here; push it again when it is` }
+    }
+    const cid = (await this.#maker.push(prepared, options)).cid.toString()
+    return { ...receipt, cid, ...(this.#maker.forgetsLatest(prepared.tags) ? { warning: `${name}:${LATEST} is now ${cid}` } : {}) }
+  }
+
+  async deleteManifest(name: string, reference: string, options?: AbortOptions): Promise<void> {
+    refuseWrite(name)
+    await this.#delete(name, 'revision', reference, () => this.#core.deleteManifest(name, reference, options), options)
+  }
+
+  async deleteBlob(name: string, digest: string, options?: AbortOptions): Promise<void> {
+    refuseWrite(name)
+    await this.#delete(name, 'layer', digest, () => this.#core.deleteBlob(name, digest, options), options)
+  }
+
+  /** What a name that went is remembered to have had is gone, too: once deleted, nobody gets it there. */
+  async #delete(name: string, kind: LinkKind, reference: string, stored: () => Promise<void>, options?: AbortOptions): Promise<void> {
+    const digest = parseDigest(reference)
+    const recent = isRepositoryName(name) && digest !== undefined && await this.#recent.isKnown(name, kind, digest, options)
+    if (recent) await this.#store.commit({ changes: this.#recent.forget(name, kind, digest) }, options)
+    try {
+      await stored()
+    } catch (error) {
+      if (!recent || !(error instanceof RegistryError) || error.status !== 404) throw error
+    }
   }
 
   /** The store's answer comes first: only what it does not know may be on its way in, or just have gone. */
@@ -185,6 +225,8 @@ export class GlobalRegistry implements Registry, DiscoService {
   }
 
   #board(cid: CID): CloneFlight {
+    // Others may have it: that it is not here proves nothing while nobody is asked.
+    if (this.#readonly && this.#clones !== undefined) throw new RegistryError('UNAVAILABLE', `${cid} is not here, and nothing is fetched while the registry is read-only for maintenance`)
     if (this.#clones === undefined) throw new RegistryError('NAME_UNKNOWN', undefined, { detail: { name: cid.toString() } })
     return this.#clones.board(cid)
   }

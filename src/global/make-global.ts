@@ -1,12 +1,12 @@
 import type { DagIndex, ProvideQueue } from '../ipfs/node.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { inRepository } from '../registry/paths.ts'
+import { inRepository, within } from '../registry/paths.ts'
 import type { PreparedManifest } from '../registry/prepare-manifest.ts'
 import { ConflictError, StorageFailedError } from '../storage/errors.ts'
 import type { AbortOptions, Batch, Change, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Root } from './closure.ts'
-import { forgetLatest } from './forget-name.ts'
+import { forgetLatest, outlivesLatest } from './forget-name.ts'
 import { placeImage, type PlacedImage } from './place-image.ts'
 import type { Recent } from './recent.ts'
 import { globalRepositories, LATEST } from './repository-tree.ts'
@@ -21,6 +21,13 @@ export interface MakeGlobalParts {
   readonly keepNames: boolean
 }
 
+/** What a push to `latest` changes in its name. */
+interface NamedChanges {
+  /** It tags it otherwise as well, or refers to another image: all but `latest` stays. */
+  readonly more: boolean
+  readonly named: readonly Change[]
+}
+
 /** Others can only come in between by tagging the name, after which there is nothing left to collide with. */
 const ATTEMPTS = 10
 
@@ -33,29 +40,41 @@ export class GlobalMaker {
   }
 
   /** Stores a manifest and makes its image global. @throws RegistryError, StorageFailedError; nothing has changed then */
-  async push({ name, tag, digest, bytes, changes }: PreparedManifest, options: AbortOptions = {}): Promise<PlacedImage> {
+  async push(prepared: PreparedManifest, options: AbortOptions = {}): Promise<PlacedImage> {
+    const { name, tags, digest, bytes, changes, receipt } = prepared
     const below = inRepository(name, '')
     const isNames = (change: Change): boolean => 'put' in change && change.put.startsWith(below)
     const data = changes.filter((change) => !isNames(change))
     const named = changes.filter(isNames)
     return this.#make({ digest, bytes }, async (image) => {
-      if (tag !== LATEST || this.#parts.keepNames) return { changes: [...data, ...globalRepositories(image.cid, digest, image.tree), ...named] }
-      return this.#withoutLatest(name, image, data, options)
+      const shown = [...data, ...globalRepositories(image.cid, digest, image.tree)]
+      if (!this.forgetsLatest(tags)) return { changes: [...shown, ...named] }
+      const more = tags.length > 1 || receipt.subject !== undefined
+      return this.#withoutLatest(name, image, shown, { more, named }, options)
     }, options)
   }
 
   /** Makes global what a name's `latest` is. */
   async latest(name: string, root: Root, options: AbortOptions = {}): Promise<PlacedImage> {
     return this.#make(root, async (image) => {
-      if (this.#parts.keepNames) return { changes: globalRepositories(image.cid, image.digest, image.tree) }
-      return this.#withoutLatest(name, image, [], options)
+      const shown = globalRepositories(image.cid, image.digest, image.tree)
+      if (!this.forgetsLatest([LATEST])) return { changes: shown }
+      return this.#withoutLatest(name, image, shown, { more: false, named: [] }, options)
     }, options)
   }
 
-  async #withoutLatest(name: string, image: PlacedImage, data: readonly Change[], options: AbortOptions): Promise<Batch> {
+  /** Whether `latest` goes after a push to these tags. */
+  forgetsLatest(tags: readonly string[]): boolean {
+    return tags.includes(LATEST) && !this.#parts.keepNames
+  }
+
+  async #withoutLatest(name: string, image: PlacedImage, shown: readonly Change[], push: NamedChanges, options: AbortOptions): Promise<Batch> {
     const { store, recent } = this.#parts
-    const { expect, changes } = await forgetLatest(store, recent, name, image.entries, options)
-    return { expect, changes: [...data, ...globalRepositories(image.cid, image.digest, image.tree), ...changes] }
+    const stays = push.more || await outlivesLatest(store, name, options)
+    const { expect, changes } = await forgetLatest(store, recent, name, image.entries, stays, options)
+    const latest = inRepository(name, `${within.tag(LATEST)}/`)
+    const named = stays ? push.named.filter((change) => !('put' in change && change.put.startsWith(latest))) : []
+    return { expect, changes: [...shown, ...named, ...changes] }
   }
 
   async #make(root: Root, batchOf: (image: PlacedImage) => Promise<Batch>, options: AbortOptions): Promise<PlacedImage> {

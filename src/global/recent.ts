@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { within } from '../registry/paths.ts'
-import type { LinkKind } from '../registry/prepare-manifest.ts'
+import type { LinkKind } from '../registry/references.ts'
 import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
 import type { ClosureEntry } from './closure.ts'
 
@@ -37,6 +37,12 @@ export class Recent {
         ...(manifest ? [put('revision', digest)] : []),
       ]),
     ]
+  }
+
+  /** What a commit has to do so that `name` is no longer remembered to have had it. */
+  forget(name: string, kind: LinkKind, digest: Digest): Change[] {
+    const period = periodOf(this.#now())
+    return [period, period - 1].map((candidate) => ({ delete: pathOf(candidate, name, kind, digest) }))
   }
 
   /** Whether reads of it under `name` still answer. */

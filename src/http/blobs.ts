@@ -8,7 +8,7 @@ import type { Exchange } from './exchange.ts'
 /** What a digest names never changes. Answers to requests with `Authorization` stay out of shared caches (RFC 9111 §3.5). */
 export const IMMUTABLE = 'max-age=31536000, immutable'
 
-/** end-2: GET and HEAD of a blob. */
+/** end-2: GET of a blob. */
 export async function getBlob({ registry, name, reference, headers, signal }: Exchange): Promise<Answer> {
   const blob = await registry.blob(name, reference, { signal })
   const digest = formatDigest(blob.digest)
@@ -31,4 +31,15 @@ export async function getBlob({ registry, name, reference, headers, signal }: Ex
     headers: { ...typed, 'Content-Range': `bytes ${start}-${start + length - 1}/${blob.size}` },
     body: { length, read: () => blob.read({ start, length, signal }) },
   }
+}
+
+/** RFC 9110 §14.2: a server MUST ignore a Range header field received with a request method that is not GET. */
+export async function headBlob(exchange: Exchange): Promise<Answer> {
+  return await getBlob({ ...exchange, headers: { ...exchange.headers, range: undefined } })
+}
+
+/** end-10: the blob leaves the repository. */
+export async function deleteBlob({ registry, name, reference, signal }: Exchange): Promise<Answer> {
+  await registry.deleteBlob(name, reference, { signal })
+  return { status: 202 }
 }

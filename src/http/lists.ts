@@ -8,27 +8,31 @@ import type { Exchange } from './exchange.ts'
 export async function getTags({ registry, name, search, signal }: Exchange): Promise<Answer> {
   const options = pageOptions(search, signal)
   const page = await registry.tags(name, options)
-  return json(200, { name, tags: page.entries }, nextLink(`/v2/${name}/tags/list`, page, options))
+  return json(200, { name, tags: page.entries }, nextLink(`/v2/${name}/tags/list`, lastOf(page), options))
 }
 
 /** The repositories, as Distribution lists them. */
 export async function getCatalog({ registry, search, signal }: Exchange): Promise<Answer> {
   const options = pageOptions(search, signal)
   const page = await registry.catalog(options)
-  return json(200, { repositories: page.entries }, nextLink('/v2/_catalog', page, options))
+  return json(200, { repositories: page.entries }, nextLink('/v2/_catalog', lastOf(page), options))
 }
 
-function pageOptions(search: string, signal: AbortSignal): PageOptions {
+/** @throws RegistryError PAGINATION_NUMBER_INVALID */
+export function pageOptions(search: string, signal: AbortSignal): PageOptions {
   const query = new URLSearchParams(search)
   const n = query.get('n')
   if (n !== null && !/^\d{1,15}$/.test(n)) throw new RegistryError('PAGINATION_NUMBER_INVALID', undefined, { detail: { n } })
   return { limit: n === null ? undefined : Number(n), after: query.get('last') ?? undefined, signal }
 }
 
-/** RFC 5988: where the list goes on. */
-function nextLink(path: string, { entries, more }: Page, { limit }: PageOptions): OutgoingHttpHeaders {
-  const last = entries.at(-1)
-  if (!more || last === undefined) return {}
-  const query = new URLSearchParams({ ...(limit === undefined ? {} : { n: String(limit) }), last })
+/** RFC 5988: where the list goes on after `last`; undefined: nowhere. */
+export function nextLink(path: string, last: string | undefined, { limit }: PageOptions, more: Readonly<Record<string, string>> = {}): OutgoingHttpHeaders {
+  if (last === undefined) return {}
+  const query = new URLSearchParams({ ...more, ...(limit === undefined ? {} : { n: String(limit) }), last })
   return { Link: `<${path}?${query}>; rel="next"` }
+}
+
+function lastOf({ entries, more }: Page): string | undefined {
+  return more ? entries.at(-1) : undefined
 }

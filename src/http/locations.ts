@@ -10,3 +10,7 @@ export function manifestLocation(name: string, reference: string): string {
 export function uploadLocation(name: string, id: string): string {
   return `/v2/${name}/blobs/uploads/${id}`
 }
+
+export function referrersLocation(name: string, digest: string): string {
+  return `/v2/${name}/referrers/${digest}`
+}

@@ -1,6 +1,11 @@
 import { RegistryError } from '../oci/errors.ts'
 
-export type Resource = 'base' | 'catalog' | 'tags' | 'manifest' | 'blob' | 'uploads' | 'upload'
+export type Resource = 'base' | 'catalog' | 'tags' | 'manifest' | 'blob' | 'uploads' | 'upload' | 'referrers'
+
+/** What they are called in metrics, as in Distribution. */
+export const HANDLER_NAMES: Readonly<Record<Resource, string>> = {
+  base: 'base', catalog: 'catalog', tags: 'tags', manifest: 'manifest', blob: 'blob', uploads: 'blob_upload', upload: 'blob_upload_chunk', referrers: 'referrers',
+}
 
 /** What a path names. Whether name and reference are well-formed is the registry's to say. */
 export interface Route {
@@ -29,6 +34,7 @@ export function parseRoute(path: string): Route | undefined {
   const last = path.slice(end + 1)
   return (
     named('manifest', before, '/manifests', last) ??
+    named('referrers', before, '/referrers', last) ??
     named('tags', path, '/tags/list', '') ??
     named('uploads', path, '/blobs/uploads/', '') ??
     named('uploads', path, '/blobs/uploads', '') ??

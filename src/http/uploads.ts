@@ -11,12 +11,12 @@ import { blobLocation, uploadLocation } from './locations.ts'
 
 /** end-4a, end-4b and end-11: POST begins an upload, is one, or makes one needless. */
 export async function startUpload(exchange: Exchange): Promise<Answer> {
-  const { registry, name, search, signal } = exchange
+  const { registry, name, search, identity, signal } = exchange
   const query = new URLSearchParams(search)
   const mount = query.get('mount')
-  const from = query.get('from')
-  if (mount !== null && from !== null) {
-    const digest = await registry.mount(name, mount, from, { signal })
+  if (mount !== null) {
+    const source = { from: query.get('from') ?? undefined, mayPull: (repository: string) => identity.mayPull(repository) }
+    const digest = await registry.mount(name, mount, source, { signal })
     if (digest !== undefined) return created(name, digest)
   }
   const digest = query.get('digest')

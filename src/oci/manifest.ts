@@ -34,6 +34,9 @@ export interface Manifest {
   readonly manifests: readonly Descriptor[]
   /** What the manifest refers to; it need not exist. */
   readonly subject?: Descriptor
+  /** Its own `artifactType`; of one that has a config, and says nothing, the type of that. */
+  readonly artifactType?: string
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
 /**
@@ -60,7 +63,26 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Manifest
     blobs,
     manifests,
     ...(subject === undefined || subject === null ? {} : { subject: descriptor(subject, 'subject') }),
+    ...artifactTypeOf(json),
+    ...annotationsOf(json['annotations']),
   }
+}
+
+/**
+ * distribution-spec §Listing Referrers: if the `artifactType` is empty or missing in the image manifest, the value of
+ * `artifactType` MUST be set to the config descriptor `mediaType` value; … in an index, it MUST be omitted.
+ */
+function artifactTypeOf({ artifactType: own, config, manifests }: Record<string, unknown>): { artifactType?: string } {
+  if (typeof own === 'string' && own !== '') return { artifactType: own }
+  const type = isObject(config) && !Array.isArray(manifests) ? config['mediaType'] : undefined
+  return typeof type === 'string' && type !== '' ? { artifactType: type } : {}
+}
+
+/** image-spec/annotations.md §Rules: values MUST be strings. What is none is left out. */
+function annotationsOf(value: unknown): { annotations?: Record<string, string> } {
+  if (!isObject(value)) return {}
+  const entries = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  return entries.length === 0 ? {} : { annotations: Object.fromEntries(entries) }
 }
 
 function parseJson(bytes: Uint8Array): Record<string, unknown> {

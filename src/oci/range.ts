@@ -14,7 +14,8 @@ const CONTENT_RANGE = /^(\d+)-(\d+)$/
  * What a `Range` header asks of content of `size` bytes.
  *
  * RFC 9110 §14.2: a server MAY ignore the Range header field, and does so where it is malformed, of another unit, or
- * of several ranges (no registry client sends these): `whole`.
+ * of several ranges (no registry client sends these): `whole`. It MAY ignore or reject one whose end is before its
+ * start; clients are better told of that.
  */
 export function parseRange(header: string | undefined, size: number): Span | 'whole' | 'unsatisfiable' {
   if (header === undefined) return 'whole'
@@ -26,8 +27,7 @@ export function parseRange(header: string | undefined, size: number): Span | 'wh
   }
   const start = Number(first)
   const end = last === '' ? Infinity : Number(last)
-  if (end < start) return 'whole'
-  if (start >= size) return 'unsatisfiable'
+  if (end < start || start >= size) return 'unsatisfiable'
   return { start, length: Math.min(end, size - 1) - start + 1 }
 }
 

@@ -2,20 +2,26 @@ import { formatDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { isRepositoryName } from '../oci/reference.ts'
 import type { AbortOptions, ObjectStat, ObjectStore } from '../storage/object-store.ts'
+import type { Catalog } from './catalog.ts'
 import { link } from './links.ts'
 import { checkDigest, checkName } from './names.ts'
 import { blobData, inRepository, within } from './paths.ts'
-import type { Blob } from './registry.ts'
+import type { Blob, MountSource } from './registry.ts'
 import type { Repositories } from './repositories.ts'
+
+/** Repositories that a mount without `from` looks at. */
+const MOUNT_CANDIDATES = 1000
 
 /** Blobs as a repository sees them: there when it links them and the data is there. */
 export class Blobs {
   readonly #store: ObjectStore
   readonly #repositories: Repositories
+  readonly #catalog: Catalog
 
-  constructor(store: ObjectStore, repositories: Repositories) {
+  constructor(store: ObjectStore, repositories: Repositories, catalog: Catalog) {
     this.#store = store
     this.#repositories = repositories
+    this.#catalog = catalog
   }
 
   async get(name: string, text: string, options?: AbortOptions): Promise<Blob> {
@@ -29,12 +35,27 @@ export class Blobs {
     return { digest, size: stat.size, read: (range) => this.#store.read(blobData(digest), range) }
   }
 
-  async mount(name: string, text: string, from: string, options?: AbortOptions): Promise<Digest | undefined> {
+  async mount(name: string, text: string, { from, mayPull = () => true }: MountSource, options?: AbortOptions): Promise<Digest | undefined> {
     checkName(name)
     const digest = checkDigest(text)
-    if (!isRepositoryName(from) || (await this.stat(from, digest, options)) === undefined) return undefined
+    const source = from === undefined ? await this.#holder(name, digest, mayPull, options) : from
+    if (source === undefined || !isRepositoryName(source) || !mayPull(source)) return undefined
+    if ((await this.stat(source, digest, options)) === undefined) return undefined
     await this.#store.commit({ changes: [link(inRepository(name, within.layer(digest)), digest)] }, options)
     return digest
+  }
+
+  /** A repository that has the blob: its neighbours by name are asked first, then the others, all in all a bounded number. */
+  async #holder(name: string, digest: Digest, mayPull: (repository: string) => boolean, options?: AbortOptions): Promise<string | undefined> {
+    if ((await this.#store.stat(blobData(digest), options)) === undefined) return undefined
+    for (const after of new Set([name.slice(0, name.lastIndexOf('/') + 1) || undefined, undefined])) {
+      let left = MOUNT_CANDIDATES / 2
+      for await (const candidate of this.#catalog.names({ after, signal: options?.signal })) {
+        if (mayPull(candidate) && (await this.stat(candidate, digest, options)) !== undefined) return candidate
+        if (--left === 0) break
+      }
+    }
+    return undefined
   }
 
   async stat(name: string, digest: Digest, options?: AbortOptions): Promise<ObjectStat | undefined> {

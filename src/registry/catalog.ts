@@ -27,11 +27,17 @@ export class Catalog {
     const size = pageSize(limit)
     const entries: string[] = []
     if (size === 0) return { entries, more: false }
-    for await (const name of this.#walk('', after, { signal })) {
+    for await (const name of this.names({ after, signal })) {
+      if (!(await this.#repositories.exists(name, { signal }))) continue
       if (entries.length === size) return { entries, more: true }
       entries.push(name)
     }
     return { entries, more: false }
+  }
+
+  /** Every directory that may be a repository, in the order of the list; those in which a first push is under way, too. */
+  names({ after, signal }: Omit<PageOptions, 'limit'> = {}): AsyncGenerator<string> {
+    return this.#walk('', after, { signal })
   }
 
   /**
@@ -44,7 +50,7 @@ export class Catalog {
       yield* this.#below(prefix, waiting, segment, options)
       const name = prefix + segment
       if (!isRepositoryName(name)) continue
-      if (await this.#repositories.exists(name, options)) yield name
+      yield name
       waiting.push({ segment })
     }
     yield* this.#below(prefix, waiting, undefined, options)

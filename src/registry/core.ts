@@ -1,18 +1,26 @@
 import type { Digest } from '../oci/digest.ts'
-import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, ObjectStore, UploadStat } from '../storage/object-store.ts'
 import { Blobs } from './blobs.ts'
 import { Catalog } from './catalog.ts'
 import { ManifestCache } from './manifest-cache.ts'
 import { Manifests } from './manifests.ts'
-import { ManifestPreparer, type PreparedManifest, type PrepareOptions } from './prepare-manifest.ts'
-import type { Blob, ManifestReceipt, Page, PageOptions, PutManifest, Registry, StoredManifest, Upload } from './registry.ts'
+import { ManifestPreparer, type PreparedManifest } from './prepare-manifest.ts'
+import type { PrepareOptions } from './references.ts'
+import { Referrers } from './referrers.ts'
+import type {
+  Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
+} from './registry.ts'
+import { Removal } from './removal.ts'
 import { Repositories } from './repositories.ts'
+import type { Sparseness } from './sparseness.ts'
 import { Tags } from './tags.ts'
 import { Uploads } from './uploads.ts'
 
 export interface RegistryCoreOptions {
   /** Bytes of manifests kept in memory. @default 16 MiB */
   readonly manifestCache?: number | undefined
+  /** What manifests may refer to although it is not here. @default nothing */
+  readonly sparseness?: Sparseness | undefined
 }
 
 const MANIFEST_CACHE = 16 * 1024 * 1024
@@ -25,26 +33,30 @@ export class RegistryCore implements Registry {
   readonly #uploads: Uploads
   readonly #manifests: Manifests
   readonly #preparer: ManifestPreparer
+  readonly #removal: Removal
+  readonly #referrers: Referrers
   readonly #tags: Tags
   readonly #catalog: Catalog
 
   constructor(store: ObjectStore, options: RegistryCoreOptions = {}) {
     this.#store = store
     this.#repositories = new Repositories(store)
-    this.#blobs = new Blobs(store, this.#repositories)
+    this.#catalog = new Catalog(store, this.#repositories)
+    this.#blobs = new Blobs(store, this.#repositories, this.#catalog)
     this.#uploads = new Uploads(store)
     this.#manifests = new Manifests(store, this.#repositories, new ManifestCache(options.manifestCache ?? MANIFEST_CACHE))
-    this.#preparer = new ManifestPreparer(store, this.#manifests)
+    this.#preparer = new ManifestPreparer(store, this.#manifests, options.sparseness ?? {})
+    this.#removal = new Removal(store, this.#repositories, this.#manifests)
+    this.#referrers = new Referrers(store, this.#manifests)
     this.#tags = new Tags(store, this.#repositories)
-    this.#catalog = new Catalog(store, this.#repositories)
   }
 
   blob(name: string, digest: string, options?: AbortOptions): Promise<Blob> {
     return this.#blobs.get(name, digest, options)
   }
 
-  mount(name: string, digest: string, from: string, options?: AbortOptions): Promise<Digest | undefined> {
-    return this.#blobs.mount(name, digest, from, options)
+  mount(name: string, digest: string, source: MountSource, options?: AbortOptions): Promise<Digest | undefined> {
+    return this.#blobs.mount(name, digest, source, options)
   }
 
   startUpload(name: string, options?: AbortOptions): Promise<Upload> {
@@ -73,9 +85,9 @@ export class RegistryCore implements Registry {
     return this.#uploads.cancel(name, id, options)
   }
 
-  /** Drops uploads untouched for `age` milliseconds; tells how many. */
-  purgeUploads(age: number, options?: AbortOptions): Promise<number> {
-    return this.#uploads.purge(Date.now() - age, options)
+  /** Drops the uploads that `which` chooses, whatever repository they are in; tells how many. */
+  removeUploads(which: (upload: UploadStat) => boolean, options?: AbortOptions): Promise<number> {
+    return this.#uploads.removeAll(which, options)
   }
 
   manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
@@ -91,6 +103,18 @@ export class RegistryCore implements Registry {
     const { changes, receipt } = await this.prepareManifest(name, put, options)
     await this.#store.commit({ changes }, options)
     return receipt
+  }
+
+  deleteManifest(name: string, reference: string, options?: AbortOptions): Promise<void> {
+    return this.#removal.manifest(name, reference, options)
+  }
+
+  deleteBlob(name: string, digest: string, options?: AbortOptions): Promise<void> {
+    return this.#removal.blob(name, digest, options)
+  }
+
+  referrers(name: string, digest: string, options?: ReferrersOptions): Promise<ReferrersPage> {
+    return this.#referrers.list(name, digest, options)
   }
 
   /** Whether a manifest or a tag is in the repository. */

@@ -12,8 +12,15 @@ export const MAX_REFERENCES = 2000
 /** Indexes in indexes. */
 export const MAX_DEPTH = 4
 
+/** Tags of one push. */
+export const MAX_TAGS = 100
+
 export function manifestTooLarge(): RegistryError {
   return new RegistryError('MANIFEST_INVALID', `manifest is larger than ${MAX_MANIFEST_BYTES} bytes`, { status: 413 })
+}
+
+export function blobTooLarge(limit: number): RegistryError {
+  return new RegistryError('SIZE_INVALID', `a blob may have ${limit} bytes here`, { status: 413 })
 }
 
 export function tooManyReferences(): RegistryError {
@@ -22,4 +29,8 @@ export function tooManyReferences(): RegistryError {
 
 export function tooDeep(): RegistryError {
   return new RegistryError('MANIFEST_INVALID', `indexes more than ${MAX_DEPTH} deep`)
+}
+
+export function tooManyTags(): RegistryError {
+  return new RegistryError('TAG_INVALID', `more than ${MAX_TAGS} tags`, { status: 414 })
 }

@@ -25,13 +25,18 @@ export class Manifests {
 
   async get(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
     checkName(name)
-    const digest = await readLink(this.#store, linkPath(name, reference), options)
-    const manifest = digest === undefined ? undefined : await this.load(digest, options)
+    const manifest = await this.find(name, reference, options)
     if (manifest === undefined) {
       await this.#repositories.require(name, options)
-      throw unknown(reference)
+      throw manifestUnknown(reference)
     }
     return manifest
+  }
+
+  /** A manifest by its tag or digest, where the repository has it. @throws RegistryError DIGEST_INVALID */
+  async find(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest | undefined> {
+    const digest = await this.#resolve(name, reference, options)
+    return digest === undefined ? undefined : await this.load(digest, options)
   }
 
   /** A manifest by its digest, whichever repository it is in. */
@@ -48,15 +53,18 @@ export class Manifests {
     this.#cache.add(manifest)
     return manifest
   }
+
+  async #resolve(name: string, reference: string, options?: AbortOptions): Promise<Digest | undefined> {
+    if (reference.includes(':')) return await readLink(this.#store, inRepository(name, within.revision(checkDigest(reference))), options)
+    // What cannot be a tag is not there: distribution-spec §Pulling manifests has 404 for it, not 400.
+    if (!isTag(reference)) return undefined
+    const digest = await readLink(this.#store, inRepository(name, within.tagCurrent(reference)), options)
+    // A tag that is moved to a manifest while that is deleted has nothing to point to.
+    const there = digest !== undefined && (await this.#store.stat(inRepository(name, within.revision(digest)), options)) !== undefined
+    return there ? digest : undefined
+  }
 }
 
-function linkPath(name: string, reference: string): string {
-  if (reference.includes(':')) return inRepository(name, within.revision(checkDigest(reference)))
-  // What cannot be a tag is not there: distribution-spec §Pulling manifests has 404 for it, not 400.
-  if (!isTag(reference)) throw unknown(reference)
-  return inRepository(name, within.tagCurrent(reference))
-}
-
-function unknown(reference: string): RegistryError {
+export function manifestUnknown(reference: string): RegistryError {
   return new RegistryError('MANIFEST_UNKNOWN', undefined, { detail: { reference } })
 }

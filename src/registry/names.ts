@@ -14,6 +14,12 @@ export function checkDigest(text: string): Digest {
   return digest
 }
 
+/** @throws RegistryError TAG_INVALID */
+export function checkTag(tag: string): string {
+  if (!isTag(tag)) throw new RegistryError('TAG_INVALID', undefined, { detail: { tag } })
+  return tag
+}
+
 export type Reference = { readonly digest: Digest; readonly tag?: undefined } | { readonly tag: string; readonly digest?: undefined }
 
 /**
@@ -23,6 +29,5 @@ export type Reference = { readonly digest: Digest; readonly tag?: undefined } | 
  */
 export function checkReference(reference: string): Reference {
   if (reference.includes(':')) return { digest: checkDigest(reference) }
-  if (!isTag(reference)) throw new RegistryError('TAG_INVALID', undefined, { detail: { tag: reference } })
-  return { tag: reference }
+  return { tag: checkTag(reference) }
 }

@@ -167,7 +167,7 @@ describe('a pull-only name', () => {
         disco.registry.appendUpload(name, 'id', 0, unread),
         disco.registry.finishUpload(name, 'id', blob),
         disco.registry.cancelUpload(name, 'id'),
-        disco.registry.mount(name, blob, 'app'),
+        disco.registry.mount(name, blob, { from: 'app' }),
         disco.registry.putManifest(name, { reference: 'latest', bytes: image.manifest.bytes }),
         disco.registry.makeGlobalRepo(name),
       ]

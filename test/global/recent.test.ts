@@ -60,10 +60,10 @@ describe('a name that went', () => {
   it('lets blobs be mounted into other names', async () => {
     const image = makeImage()
     await pushImage(disco.registry, 'app', 'latest', image)
-    assert.deepEqual(await other.registry.mount('copy', formatDigest(image.config.digest), 'app'), image.config.digest)
+    assert.deepEqual(await other.registry.mount('copy', formatDigest(image.config.digest), { from: 'app' }), image.config.digest)
     await other.registry.blob('copy', formatDigest(image.config.digest))
-    assert.equal(await other.registry.mount('copy', formatDigest(piece('never seen').digest), 'app'), undefined)
-    assert.equal(await other.registry.mount('copy', formatDigest(image.config.digest), '../app'), undefined)
+    assert.equal(await other.registry.mount('copy', formatDigest(piece('never seen').digest), { from: 'app' }), undefined)
+    assert.equal(await other.registry.mount('copy', formatDigest(image.config.digest), { from: '../app' }), undefined)
   })
 
   it('gives nothing away that it never had', async () => {

@@ -56,7 +56,10 @@ describe('GET and HEAD', () => {
       assert.equal(part.headers.get('content-range'), contentRange)
       assert.equal(await part.text(), text)
     }
-    for (const range of ['bytes=9-2', 'bytes=0-1,3-4', 'nonsense']) assert.equal((await get(range)).status, 200)
+    for (const range of ['bytes=0-1,3-4', 'nonsense']) assert.equal((await get(range)).status, 200)
+    assert.equal((await get('bytes=9-2')).status, 416)
+    const head = await fetch(`${base}/v2/a/b/blobs/${digest}`, { method: 'HEAD', headers: { range: 'bytes=2-4' } })
+    assert.deepEqual([head.status, head.headers.get('content-length'), head.headers.get('content-range')], [200, '10', null])
     const beyond = await get('bytes=10-')
     assert.equal(beyond.status, 416)
     assert.equal(beyond.headers.get('content-range'), 'bytes */10')
@@ -152,7 +155,8 @@ describe('errors', () => {
       ['/v2/a%00/manifests/v1', 400, 'NAME_INVALID'],
       ['/v2/a%/manifests/v1', 400, 'NAME_INVALID'],
       ['/v2/a/blobs/uploads/none', 404, 'BLOB_UPLOAD_UNKNOWN'],
-      [`/v2/a/referrers/${ABSENT}`, 404, 'UNSUPPORTED'],
+      ['/v2/a/referrers/sha256:x', 400, 'DIGEST_INVALID'],
+      ['/v2/A/referrers/sha256:x', 400, 'NAME_INVALID'],
       ['/v2/manifests/v1', 404, 'UNSUPPORTED'],
       ['/nothing', 404, 'UNSUPPORTED'],
     ] as const) {

@@ -98,7 +98,8 @@ describe('a blob is pushed', () => {
     assert.equal(response.status, 201)
     assert.equal(response.headers.get('location'), `/v2/to/blobs/${digest}`)
     await stored(face, 'to', 'shared')
-    for (const query of [`mount=${ABSENT}&from=from/x`, `mount=${digest}&from=nowhere`, `mount=${digest}`]) assert.equal((await mount(query)).status, 202)
+    for (const query of [`mount=${ABSENT}&from=from/x`, `mount=${digest}&from=nowhere`]) assert.equal((await mount(query)).status, 202)
+    assert.equal((await mount(`mount=${digest}`)).status, 201)
     assert.equal((await mount('mount=sha256:x&from=from/x')).status, 400)
   })
 
