@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
+import { createNotifications, reporting } from './assembly/notifications.ts'
 import { addressOf, createServer, SERVER_CHECKS } from './assembly/server.ts'
 import { openStorage, type BuiltStorage } from './assembly/storage.ts'
 import { createUpkeep } from './assembly/upkeep.ts'
@@ -108,12 +109,21 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     { core, store, index, provides: index, network, log: log.child({ name: 'global' }) },
     { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly },
   )
+  const notifications = createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) })
   const other = upstream === undefined ? undefined : new Upstream(upstream)
   const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, storage)
   const gateway = createGateway(index.blocks)
   const { http, tls } = createServer(
     { config, log: log.child({ name: 'http' }), local: socket !== undefined },
-    { registry, gateway, authorizer: access?.authorizer, services: access?.services, elsewhere },
+    {
+      registry,
+      registryFor: reporting(config, registry, notifications),
+      policy: { deletes: config.deleteEnabled, readonly: config.readonly },
+      gateway,
+      authorizer: access?.authorizer,
+      services: access?.services,
+      elsewhere,
+    },
   )
 
   const upkeep = network === undefined ? undefined : createUpkeep({ config, storage, core, log })
@@ -128,6 +138,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
   const stop = async (): Promise<void> => {
     await http.stop(config.drainTimeout)
     await access?.close()
+    await notifications?.stop()
     other?.close()
     await upkeep?.stop()
     await registry.close()
@@ -145,6 +156,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
       if (started) throw new Error('this Disco was started already')
       started = true
       await upkeep?.start()
+      await notifications?.start()
       await network?.start()
       onNode?.(await network?.info())
       const address = await listen()

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { formatDigest, type Digest } from '../oci/digest.ts'
 import { parseManifest } from '../oci/manifest.ts'
-import type { Blob, ManifestReceipt, Page, PageOptions, PutManifest, Registry, StoredManifest, Upload } from '../registry/registry.ts'
+import type {
+  Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
+} from '../registry/registry.ts'
 import type { AbortOptions } from '../storage/object-store.ts'
 import type { EventAction, EventReference, EventRequest, EventSource, EventTarget } from './event.ts'
 import type { EventSink } from './notifications.ts'
@@ -37,11 +39,11 @@ export class ReportingRegistry implements Registry {
     return blob
   }
 
-  async mount(name: string, digest: string, from: string, options?: AbortOptions): Promise<Digest | undefined> {
-    const mounted = await this.#registry.mount(name, digest, from, options)
+  async mount(name: string, digest: string, source: MountSource, options?: AbortOptions): Promise<Digest | undefined> {
+    const mounted = await this.#registry.mount(name, digest, source, options)
     if (mounted !== undefined) {
       const target = this.#blobTarget(name, await this.#registry.blob(name, digest, options))
-      await this.#tell('mount', { ...target, fromRepository: from })
+      await this.#tell('mount', source.from === undefined ? target : { ...target, fromRepository: source.from })
     }
     return mounted
   }
@@ -75,12 +77,31 @@ export class ReportingRegistry implements Registry {
     return manifest
   }
 
+  /** Each tag is an event of its own: an event has room for one. */
   async putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt> {
     const receipt = await this.#registry.putManifest(name, put, options)
     const manifest = { digest: receipt.digest, bytes: put.bytes, mediaType: parseManifest(put.bytes).mediaType }
-    const target = this.#manifestTarget(name, manifest, tagOf(put.reference))
-    await this.#tell('push', receipt.cid === undefined ? target : { ...target, cid: receipt.cid })
+    const tags = [tagOf(put.reference), ...(receipt.tags ?? [])].filter((tag) => tag !== undefined)
+    for (const tag of tags.length === 0 ? [undefined] : tags) {
+      const target = this.#manifestTarget(name, manifest, tag)
+      await this.#tell('push', receipt.cid === undefined ? target : { ...target, cid: receipt.cid })
+    }
     return receipt
+  }
+
+  async deleteManifest(name: string, reference: string, options?: AbortOptions): Promise<void> {
+    await this.#registry.deleteManifest(name, reference, options)
+    const tag = tagOf(reference)
+    await this.#tell('delete', { repository: name, ...(tag === undefined ? { digest: reference } : { tag }) })
+  }
+
+  async deleteBlob(name: string, digest: string, options?: AbortOptions): Promise<void> {
+    await this.#registry.deleteBlob(name, digest, options)
+    await this.#tell('delete', { repository: name, digest })
+  }
+
+  referrers(name: string, digest: string, options?: ReferrersOptions): Promise<ReferrersPage> {
+    return this.#registry.referrers(name, digest, options)
   }
 
   tags(name: string, options?: PageOptions): Promise<Page> {

@@ -15,6 +15,7 @@ async function watch(context: TestContext, includeReferences = false): Promise<W
   const sink = { tell: async (event: RegistryEvent) => void events.push(event) }
   const source = { addr: 'here:1970', instanceID: 'instance' }
   const { base } = await startFace(context, (registry) => ({
+    policy: { deletes: true },
     authorizer: { authorize: async () => ({ user: 'alice', mayPull: () => true }) },
     registryFor: ({ id, method, client, identity }) => {
       const request = { id, method, addr: client.address, host: new URL(client.origin).host, useragent: client.userAgent }
@@ -87,6 +88,24 @@ describe('a registry that reports', () => {
     assert.equal(mounted.status, 201)
     assert.deepEqual(events.map(({ action, target: { repository, fromRepository, size } }) => ({ action, repository, fromRepository, size })), [
       { action: 'mount', repository: 'c', fromRepository: 'a/b', size: config.length },
+    ])
+  })
+
+  it('tells of each tag of a push, and of what is deleted', async (t) => {
+    const { base, events } = await watch(t)
+    await push(base)
+    events.length = 0
+    const headers = { 'Content-Type': mediaType }
+    await fetch(`${base}/v2/a/b/manifests/${manifestDigest}?tag=v2&tag=v3`, { method: 'PUT', body: manifest, headers })
+    for (const path of ['manifests/v2', `manifests/${manifestDigest}`, `blobs/${configDigest}`]) {
+      assert.equal((await fetch(`${base}/v2/a/b/${path}`, { method: 'DELETE' })).status, 202)
+    }
+    assert.deepEqual(events.map(({ action, target: { digest, tag } }) => ({ action, digest, tag })), [
+      { action: 'push', digest: manifestDigest, tag: 'v2' },
+      { action: 'push', digest: manifestDigest, tag: 'v3' },
+      { action: 'delete', digest: undefined, tag: 'v2' },
+      { action: 'delete', digest: manifestDigest, tag: undefined },
+      { action: 'delete', digest: configDigest, tag: undefined },
     ])
   })
 
