@@ -78,14 +78,13 @@ function section(name: OptionName): string {
   const { flag, env, yaml, kind, doc } = OPTIONS[name]
   const usage = kind.placeholder === '' ? '<true|false>' : kind.placeholder
   const places = [
-    ...(flag === undefined ? [] : [`flag \`--${flag}\``]),
+    ...(flag === undefined ? [] : [`flag \`--${flag}\`${kind.many ? ', several times' : ''}`]),
     `environment ${env === undefined ? '' : `\`${env}\` or `}\`${registryVariable(yaml)}\``,
   ]
-  const many = kind.many ? ' May be given several times; in the environment, separated by commas.' : ''
-  const kindText = kind.structure === undefined ? ` \`${usage}\`` : ` ${usage.replace(/keys$/, 'what is in this table')}`
+  const kindText = kind.structure === undefined ? `${kind.many ? ' list of' : ''} \`${usage}\`` : ` ${usage.replace(/keys$/, 'what is in this table').replace(/<.*>/, '`$&`')}`
   return `### \`${yaml}\`
 
-${doc}${many}
+${doc}
 
 Value${kindText}, default ${codeOf(defaultText(name))}; ${places.join(', ')}.${table(kind.structure ?? [])}`
 }

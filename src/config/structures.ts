@@ -142,8 +142,12 @@ function fieldDocs(known: readonly (readonly [string, Field<unknown>])[]): Field
     const key = name.toLowerCase()
     const { kind, doc } = field
     if (kind.structure !== undefined && kind.placeholder === 'keys') return kind.structure.map((below) => ({ ...below, key: `${key}.${below.key}` }))
-    return [{ key, kind: kind.placeholder === '' ? '<true|false>' : kind.placeholder, default: defaultOf(field), doc }]
+    return [{ key, kind: kindText(kind), default: defaultOf(field), doc }]
   })
+}
+
+function kindText({ placeholder, many }: Kind<unknown>): string {
+  return `${many ? 'list of ' : ''}${placeholder === '' ? '<true|false>' : placeholder}`
 }
 
 function defaultOf(field: Field<unknown>): string | undefined {
