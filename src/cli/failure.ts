@@ -2,7 +2,7 @@ import { ConfigError } from '../config/problem.ts'
 
 /** The lines that a person reads when a command can't do its work; no stack, unless they are about to report a fault of ours. */
 export function failureLines(error: unknown): string[] {
-  if (error instanceof ConfigError) return error.problems.map(({ where, reason }) => `${where}: ${reason}`)
+  if (error instanceof ConfigError) return [...error.warnings, ...error.problems.map(({ where, reason }) => `${where}: ${reason}`)]
   if (!(error instanceof Error)) return [String(error)]
   if (error.name === 'UnsupportedListenAddressesError') return listenLines(error.message)
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }

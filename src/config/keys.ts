@@ -19,6 +19,7 @@ export const IGNORED_KEYS: Readonly<Record<string, string>> = {
   policy: 'Disco takes content of every class',
   compatibility: 'Disco takes no manifests of schema 1',
   tags: 'a page of tags has at most 1,000',
+  'http.relativeurls': 'locations are always paths, whoever asks',
   'log.hooks': 'Disco sends no mail; let what collects the logs do that',
   'log.reportcaller': 'lines of the log say which part wrote them',
   'storage.cache': 'Disco needs no cache of descriptors',

@@ -9,10 +9,13 @@ export interface ConfigProblem {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
+  /** What was understood and is left out. */
+  readonly warnings: readonly string[]
 
-  constructor(problems: readonly ConfigProblem[]) {
+  constructor(problems: readonly ConfigProblem[], warnings: readonly string[] = []) {
     super(problems.map(({ where, reason }) => `${where}: ${reason}`).join('\n'))
     this.problems = problems
+    this.warnings = warnings
   }
 }
 

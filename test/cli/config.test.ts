@@ -27,13 +27,14 @@ describe('disco config', () => {
   })
 
   it('tells all that is wrong, also what only the node knows of addresses, and ends with 1', async () => {
-    await writeFile(file, 'storage: s3\nhttp:\n  tls:\n    certificate: c\n')
+    await writeFile(file, 'storage: s3\nhttp:\n  tls:\n    certificate: c\nproxy:\nredis: {addr: x}\n')
     const { code, out, err } = await start(['config', '--config', file, '--listen', '/ip4/1.2.3/tcp/1']).ended
     assert.deepEqual([code, out], [1, ''])
     const lines = err.trimEnd().split('\n')
-    assert.equal(lines.length, 3, err)
-    assert.match(lines[0] ?? '', /^disco: --listen: /)
-    assert.equal(lines[1], `disco: ${file}:1:1: storage.s3 is not supported: Disco does not store in buckets yet`)
-    assert.equal(lines[2], `disco: ${file}:4:5: is a certificate without its key: add http.tls.key`)
+    assert.equal(lines.length, 4, err)
+    assert.equal(lines[0], `disco: ${file}:6:1: redis is left out: Disco keeps no cache in Redis`)
+    assert.match(lines[1] ?? '', /^disco: --listen: /)
+    assert.equal(lines[2], `disco: ${file}:1:1: storage.s3 is not supported: Disco does not store in buckets yet`)
+    assert.equal(lines[3], `disco: ${file}:4:5: is a certificate without its key: add http.tls.key`)
   })
 })

@@ -19,7 +19,6 @@ export interface ServerConfig {
   readonly httpPrefix: string | undefined
   readonly httpSecret: string | undefined
   readonly httpHeaders: HeaderLists
-  readonly relativeUrls: boolean
   /** Time for requests in flight when stopping, in milliseconds. */
   readonly drainTimeout: number
   readonly http2Disabled: boolean
@@ -117,7 +116,7 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
     kind: checked('<url>', checkUrl),
     default: undefined,
     defaultText: 'what the client asked for',
-    doc: 'URL that clients know the registry by, for the locations in its answers.',
+    doc: 'URL that clients know the registry by, for where they log in.',
   },
   httpPrefix: {
     yaml: 'http.prefix',
@@ -128,7 +127,6 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
     defaultText: '/',
     doc: 'Path that the registry is below, where a proxy gives it only a part of a host.',
   },
-  relativeUrls: { yaml: 'http.relativeurls', kind: toggle, default: false, doc: 'Locations in answers without scheme and host.' },
   httpHeaders: {
     yaml: 'http.headers',
     kind: headerLists,
