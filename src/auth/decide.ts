@@ -36,7 +36,8 @@ export function decide({ policy, challenger }: Rulings, bearer: Bearer | undefin
   if (bearer.known && !closed.every((scope) => policy.allows(bearer, scope))) {
     throw new RegistryError('DENIED', undefined, { detail: { needed: formatScopes(needed) } })
   }
-  if (!closed.every((scope) => bearer.carries(scope))) {
+  // A token of nobody in particular may be older than the rules: what they don't give to everybody, it doesn't either.
+  if (!closed.every((scope) => bearer.known && bearer.carries(scope))) {
     throw unauthorized(challenger.challenge(claim.origin, scopes, 'insufficient_scope'))
   }
   return { user: bearer.user, mayPull }

@@ -173,6 +173,16 @@ describe('a registry from which everybody may pull', () => {
     assert.equal((await fourth.ask('POST', '/v2/a/blobs/uploads/', `Bearer ${shared.token}`)).status, 202)
   })
 
+  it('takes no token for more than the rules allow now', async (t) => {
+    const shared = { httpSecret: 'shared' }
+    const before = await startGuarded(t, { ...shared, anonymousPull: true })
+    const [nobody, alice] = await Promise.all([undefined, ALICE].map((login) => grantOf(before, 'scope=repository:a:pull', login)))
+    const now = await startGuarded(t, { ...shared, access: [{ repository: ['b'], users: ['anonymous'], actions: ['pull'] }] })
+    assert.equal((await now.ask('GET', '/v2/a/tags/list', `Bearer ${nobody?.token}`)).status, 401)
+    assert.equal((await now.ask('GET', '/v2/a/tags/list', `Bearer ${alice?.token}`)).status, 403)
+    assert.equal((await now.ask('GET', '/v2/b/tags/list', `Bearer ${nobody?.token}`)).status, 404)
+  })
+
   it('forgets a user who is gone, tokens and all', async (t) => {
     const guarded = await startGuarded(t, { anonymousPull: true })
     const { token } = await grantOf(guarded, 'scope=repository:a:pull,push', ALICE)
