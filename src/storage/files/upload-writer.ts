@@ -61,7 +61,6 @@ export class UploadWriter {
   }
 
   async #addInParts(chunk: Uint8Array): Promise<void> {
-    if (this.#gathered === 0 && chunk.byteLength >= BATCH_SIZE) return this.#addWhole(chunk)
     for (let taken = 0; taken < chunk.byteLength; ) {
       const part = chunk.subarray(taken, taken + BATCH_SIZE - this.#gathered)
       this.#gather(part)
@@ -69,14 +68,6 @@ export class UploadWriter {
       if (this.#gathered === BATCH_SIZE) await this.#flush()
     }
     if (this.#gathered > 0) this.#timer.refresh()
-  }
-
-  /** Large enough to be written as it is. */
-  async #addWhole(chunk: Uint8Array): Promise<void> {
-    await this.#writing
-    if (this.#failure !== undefined) throw this.#failure
-    this.#beginWrite(chunk)
-    await this.#flush()
   }
 
   /** Writes and syncs what has been gathered. Resolves with the size that is durable. @throws what made a write or sync fail */
@@ -148,11 +139,7 @@ export class UploadWriter {
     this.#batch = this.#other
     this.#other = full
     this.#gathered = 0
-    this.#beginWrite(batch)
-  }
-
-  #beginWrite(bytes: Uint8Array): void {
-    this.#writing = this.#write(bytes).catch((error: unknown) => {
+    this.#writing = this.#write(batch).catch((error: unknown) => {
       this.#failure ??= error
     }).finally(() => {
       this.#writing = undefined
