@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
+import { createCore, policyOf } from './assembly/registry.ts'
 import { addressOf, createServer, SERVER_CHECKS } from './assembly/server.ts'
 import { openStorage, type BuiltStorage } from './assembly/storage.ts'
 import { createUpkeep } from './assembly/upkeep.ts'
@@ -17,7 +18,6 @@ import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
 import { sessionOpener } from './ipfs/embedded/session-opener.ts'
 import { parseMultiaddr, parsePeers } from './ipfs/embedded/network-peers.ts'
 import type { IpfsNetwork, NodeInfo } from './ipfs/node.ts'
-import { RegistryCore } from './registry/core.ts'
 import type { Registry } from './registry/registry.ts'
 import { DataDirectory } from './storage/data-directory.ts'
 import { silentLogger } from './telemetry/create-logger.ts'
@@ -104,7 +104,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
   // Another process of this registry has asked already who comes by the socket.
   const access = socket === undefined ? await createAccess(config, log.child({ name: 'auth' })) : undefined
   const network = upstream === undefined ? createNetwork(config, storage, log) : undefined
-  const core = new RegistryCore(store)
+  const core = createCore(config, store)
   const registry = new GlobalRegistry(
     { core, store, index, provides: index, network, log: log.child({ name: 'global' }) },
     { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly },
@@ -118,7 +118,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     {
       registry,
       registryFor: reporting(config, registry, notifications),
-      policy: { deletes: config.deleteEnabled, readonly: config.readonly },
+      policy: policyOf(config),
       gateway,
       authorizer: access?.authorizer,
       services: access?.services,

@@ -4,7 +4,7 @@ import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import { REPOSITORIES } from './paths.ts'
 import type { Page, PageOptions } from './registry.ts'
 import type { Repositories } from './repositories.ts'
-import { pageSize } from './tags.ts'
+import { PAGE_SIZE, pageSize } from './tags.ts'
 
 /** A directory whose repositories are still to come in the order. */
 interface Subtree {
@@ -18,13 +18,17 @@ export class Catalog {
   readonly #store: ObjectStore
   readonly #repositories: Repositories
 
-  constructor(store: ObjectStore, repositories: Repositories) {
+  readonly #most: number
+
+  /** @param most entries of a page */
+  constructor(store: ObjectStore, repositories: Repositories, most: number = PAGE_SIZE) {
     this.#store = store
     this.#repositories = repositories
+    this.#most = most
   }
 
   async list({ limit, after, signal }: PageOptions = {}): Promise<Page> {
-    const size = pageSize(limit)
+    const size = pageSize(limit, this.#most)
     const entries: string[] = []
     if (size === 0) return { entries, more: false }
     for await (const name of this.names({ after, signal })) {

@@ -19,6 +19,8 @@ import { Uploads } from './uploads.ts'
 export interface RegistryCoreOptions {
   /** Bytes of manifests kept in memory. @default 16 MiB */
   readonly manifestCache?: number | undefined
+  /** Repositories of a page of the catalog at most. @default 1000 */
+  readonly catalogMax?: number | undefined
   /** What manifests may refer to although it is not here. @default nothing */
   readonly sparseness?: Sparseness | undefined
 }
@@ -41,7 +43,7 @@ export class RegistryCore implements Registry {
   constructor(store: ObjectStore, options: RegistryCoreOptions = {}) {
     this.#store = store
     this.#repositories = new Repositories(store)
-    this.#catalog = new Catalog(store, this.#repositories)
+    this.#catalog = new Catalog(store, this.#repositories, options.catalogMax)
     this.#blobs = new Blobs(store, this.#repositories, this.#catalog)
     this.#uploads = new Uploads(store)
     this.#manifests = new Manifests(store, this.#repositories, new ManifestCache(options.manifestCache ?? MANIFEST_CACHE))

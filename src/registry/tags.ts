@@ -6,10 +6,10 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Repositories } from './repositories.ts'
 
 /** Entries of a page where the client names no number, and at most. */
-export const PAGE_SIZE = 1000
+export const PAGE_SIZE: number = 1000
 
-export function pageSize(limit: number | undefined): number {
-  return Math.min(limit ?? PAGE_SIZE, PAGE_SIZE)
+export function pageSize(limit: number | undefined, most: number = PAGE_SIZE): number {
+  return Math.min(limit ?? most, most)
 }
 
 /** The tags of a repository, sorted by their bytes. */

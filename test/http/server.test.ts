@@ -62,7 +62,7 @@ describe('the server', () => {
       ['GET', '/v2/_catalog', [{ type: 'registry', name: 'catalog', actions: ['*'] }]],
       ['GET', '/v2/a/b/manifests/latest', [{ type: 'repository', name: 'a/b', actions: ['pull'] }]],
       ['PUT', '/v2/a/manifests/latest', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }]],
-      ['POST', '/v2/a/blobs/uploads/?mount=x&from=b', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }, { type: 'repository', name: 'b', actions: ['pull'] }]],
+      ['POST', '/v2/a/blobs/uploads/?mount=x&from=b', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }, { type: 'repository', name: 'b', actions: ['pull'], optional: true }]],
       ['DELETE', '/v2/a/blobs/uploads/x', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }]],
       ['GET', '/ipfs/bafy?format=raw', [{ type: 'repository', name: 'bafy', actions: ['pull'] }]],
     ] as const) {

@@ -26,6 +26,8 @@ export interface StorageConfig {
   /** Which manifests an index may name only when they are here. */
   readonly indexPlatforms: 'all' | 'none' | 'list'
   readonly indexPlatformList: readonly Platform[]
+  /** Nothing that a manifest refers to need be here. */
+  readonly sparse: boolean
   /** Most repositories on a page of the catalog. */
   readonly catalogMax: number
 }
@@ -104,6 +106,12 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
     })),
     default: [],
     doc: 'Platforms of which the manifests must be here, with `platforms: list`.',
+  },
+  sparse: {
+    yaml: 'disco.sparse',
+    kind: toggle,
+    default: false,
+    doc: 'Take manifests although manifests, configs or layers that they refer to are not here. Such an image is not global until it is whole.',
   },
   catalogMax: {
     yaml: 'catalog.maxentries',
