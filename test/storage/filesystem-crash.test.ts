@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { digestOf } from '../../src/oci/digest.ts'
+import { uploadPlaces as places } from '../../src/registry/paths.ts'
+import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
+import type { Batch, Change, ObjectStore } from '../../src/storage/object-store.ts'
+import { collect, fill, text } from '../contract/bytes.ts'
+import { DyingDisk } from './dying-disk.ts'
+
+/** Powers cut at a time. */
+const AT_ONCE = 8
+
+/** Objects by their paths. */
+type Objects = ReadonlyMap<string, Buffer>
+
+/** Hashed at once, and in a thread along with its chunks: the second takes more time, and so is cut off at fewer places. */
+const LAYERS = [[fill(50_000), 1], [fill(1_500_000), 7]] as const
+const BLOB = 'docker/registry/v2/blobs/sha256/ab/abcd/data'
+const NAME = 'docker/registry/v2/repositories/some/name'
+
+interface Commit extends Batch {
+  /** Of its upload. */
+  readonly bytes?: Uint8Array
+}
+
+/** A push, in short, a second one that moves its tag, and one that makes it go. */
+const commitsOf = (layer: Uint8Array): readonly Commit[] => [
+  { uploads: [{ id: 'layer', path: BLOB, digest: digestOf(layer) }], bytes: layer, changes: [put(`${NAME}/_layers/sha256/abcd/link`, 'sha256:abcd')] },
+  { changes: [put(`${NAME}/_manifests/revisions/sha256/ef/link`, 'sha256:ef'), put(`${NAME}/_manifests/tags/latest/index/sha256/ef/link`, 'sha256:ef'), put(`${NAME}/_manifests/tags/latest/current/link`, 'sha256:ef')] },
+  { expect: [{ directory: `${NAME}/_manifests/tags`, names: ['latest'] }], changes: [put('x/1', '1'), put('x/2', '2'), put(`${NAME}/_manifests/tags/latest/current/link`, 'sha256:gh')] },
+  { changes: [put('y/visible', 'y'), { delete: `${NAME}/_manifests/tags/latest` }, { delete: `${NAME}/_layers/sha256/abcd/link` }, { delete: 'x' }] },
+]
+
+function put(path: string, data: string): Change {
+  return { put: path, data: text(data) }
+}
+
+/** What is there when the first `steps` of a commit have been done: its uploads, then its changes. */
+function after(before: Objects, { uploads = [], changes = [], bytes = new Uint8Array() }: Commit, steps: number): Objects {
+  const objects = new Map(before)
+  for (const { path } of uploads.slice(0, steps)) objects.set(path, Buffer.from(bytes))
+  for (const change of changes.slice(0, Math.max(0, steps - uploads.length))) {
+    if ('put' in change) objects.set(change.put, Buffer.from(change.data))
+    else for (const path of objects.keys()) if (path === change.delete || path.startsWith(`${change.delete}/`)) objects.delete(path)
+  }
+  return objects
+}
+
+function stepsOf({ uploads = [], changes = [] }: Batch): number {
+  return uploads.length + changes.length
+}
+
+async function objectsOf(store: ObjectStore, directory = ''): Promise<Map<string, Buffer>> {
+  const objects = new Map<string, Buffer>()
+  for (const name of await store.list(directory)) {
+    const path = directory === '' ? name : `${directory}/${name}`
+    const data = await store.get(path)
+    if (data !== undefined) objects.set(path, Buffer.from(data))
+    else for (const [below, bytes] of await objectsOf(store, path)) objects.set(below, bytes)
+  }
+  return objects
+}
+
+/** Does it all; `done` hears of each commit that was acknowledged. */
+async function work(store: FilesystemStore, commits: readonly Commit[], id: string, done: (commits: number) => void): Promise<void> {
+  for (const [index, commit] of commits.entries()) {
+    const uploads = (commit.uploads ?? []).map((upload) => ({ ...upload, id }))
+    if (uploads.length > 0) {
+      if ((await store.uploads.stat(id)) === undefined) await store.uploads.create(id, 'some/name')
+      const size = (await store.uploads.stat(id))?.size ?? 0
+      const { bytes = new Uint8Array() } = commit
+      for (const end of [size, Math.max(size, bytes.length >> 1), bytes.length]) {
+        const at = (await store.uploads.stat(id))?.size ?? 0
+        await store.uploads.append(id, at, (async function* () { yield bytes.subarray(at, end) })())
+      }
+    }
+    await store.commit({ ...commit, uploads })
+    done(index + 1)
+  }
+  const givenUp = randomUUID()
+  await store.uploads.create(givenUp, 'some/name')
+  await store.uploads.remove(givenUp)
+  done(commits.length + 1)
+}
+
+/** Lets the power go after a number of steps; tells whether it went. */
+async function cutOff(directory: string, commits: readonly Commit[], step: number): Promise<boolean> {
+  const disk = new DyingDisk(step)
+  let acknowledged = 0
+  let store: FilesystemStore | undefined
+  try {
+    store = await FilesystemStore.open(directory, { places, disk })
+    await work(store, commits, 'layer', (done) => {
+      acknowledged = done
+      assert.deepEqual(disk.volatile(), [], `after commit ${done} all is durable`)
+    })
+  } catch (error) {
+    if (!disk.dead) throw error
+  }
+  await store?.close()
+  await look(directory, commits, acknowledged, `cut off after step ${step}, ${acknowledged} acknowledged`)
+  return disk.dead
+}
+
+async function look(directory: string, commits: readonly Commit[], acknowledged: number, when: string): Promise<void> {
+  const store = await FilesystemStore.open(directory, { places })
+  const found = await objectsOf(store)
+  const before = commits.slice(0, acknowledged).reduce<Objects>((objects, commit) => after(objects, commit, Infinity), new Map())
+  const current = commits[acknowledged]
+  const possible = current === undefined ? [before] : Array.from({ length: stepsOf(current) + 1 }, (_, steps) => after(before, current, steps))
+  assert.ok(possible.some((objects) => same(objects, found)), `${when}: ${[...found.keys()].join(' ')}`)
+  for (const { id, size } of await store.uploads.list()) {
+    const bytes = await collect(store.uploads.read(id))
+    assert.ok(commits[0]?.bytes !== undefined && bytes.equals(commits[0].bytes.subarray(0, size)), `${when}: upload ${id}`)
+  }
+  if (acknowledged > commits.length) assert.deepEqual(await store.uploads.list(), [])
+  // Whoever was cut off does it again, with what is left of his upload where there is some.
+  await work(store, commits, (await store.uploads.stat('layer')) === undefined ? 'another' : 'layer', () => {})
+  const whole = commits.reduce<Objects>((objects, commit) => after(objects, commit, Infinity), new Map())
+  assert.ok(same(await objectsOf(store), whole), `${when}: done again`)
+  for (const { id } of await store.uploads.list()) await store.uploads.remove(id)
+  await store.close()
+  await old(directory)
+  await (await FilesystemStore.open(directory, { places })).close()
+  assert.deepEqual(await readdir(join(directory, '.disco/tmp')), [], `${when}: leftovers`)
+  assert.deepEqual(await readdir(join(directory, '.disco/uploads')), [], `${when}: leftovers of uploads`)
+}
+
+/** Lets what lies about be from long ago. */
+async function old(directory: string): Promise<void> {
+  const then = new Date(Date.now() - 2 * 3_600_000)
+  for (const place of ['tmp', 'uploads']) {
+    for (const name of await readdir(join(directory, '.disco', place))) await utimes(join(directory, '.disco', place, name), then, then)
+  }
+}
+
+function same(a: Objects, b: Objects): boolean {
+  return a.size === b.size && [...a].every(([path, data]) => b.get(path)?.equals(data) === true)
+}
+
+async function inDirectory<T>(run: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'disco-cut-'))
+  try {
+    return await run(directory)
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}
+
+describe('FilesystemStore cut off after every single step', { timeout: 240_000 }, () => {
+  for (const [layer, stride] of LAYERS) {
+    it(`has all that was acknowledged, nothing by half, in order, and starts again: a layer of ${layer.length} bytes`, async () => {
+      const commits = commitsOf(layer)
+      for (let step = 1; ; step += AT_ONCE * stride) {
+        const steps = Array.from({ length: AT_ONCE }, (_, index) => step + index * stride)
+        const dead = await Promise.all(steps.map((last) => inDirectory((directory) => cutOff(directory, commits, last))))
+        if (dead.every(Boolean)) continue
+        assert.ok(step > 60, `${step} steps are all`)
+        return
+      }
+    })
+  }
+})
