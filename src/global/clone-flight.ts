@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/errors.ts'
 import { blobData, inRepository, within } from '../registry/paths.ts'
 import type { Turns } from '../ipfs/turns.ts'
 import type { AbortOptions, ByteRange, FinishedUpload, ObjectStore } from '../storage/object-store.ts'
+import type { CloneObserver } from '../telemetry/clone-observer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readImage, type ClonedImage, type Fetched } from './clone.ts'
 import { FetchQueue } from './fetch-queue.ts'
@@ -17,6 +18,7 @@ export interface FlightParts {
   readonly provides?: ProvideQueue | undefined
   /** Images that are transferred at once: those that are still searched for cost little. */
   readonly turns: Turns
+  readonly observer?: CloneObserver | undefined
   readonly log: Logger
 }
 
@@ -43,7 +45,8 @@ export class CloneFlight {
     this.#cid = cid
     this.#parts = parts
     this.#image.promise.catch(() => {})
-    this.#landed = this.#fly()
+    const fly = (): Promise<number> => this.#fly()
+    this.#landed = (parts.observer?.during(cid.toString(), fly) ?? fly()).then(() => {})
     this.#landed.catch(() => {})
   }
 
@@ -106,23 +109,28 @@ export class CloneFlight {
     }
   }
 
-  async #fly(): Promise<void> {
+  /** Resolves with the size of the image in bytes; 0 where it was here. */
+  async #fly(): Promise<number> {
     const { store, network, log } = this.#parts
     const cid = this.#cid.toString()
     let session: ImageSession | undefined
     try {
       // Another flight may have landed since the caller looked.
-      if (await isHere(store, this.#cid, this.#options)) return this.#image.resolve(undefined)
+      if (await isHere(store, this.#cid, this.#options)) {
+        this.#image.resolve(undefined)
+        return 0
+      }
       session = network.open(this.#cid)
       await untilAborted(session.find(this.#options), this.#abort.signal)
       this.#found = true
       const endTurn = await this.#turn()
       try {
-        await this.#transfer(session)
+        const size = await this.#transfer(session)
+        log.info({ cid, size }, 'image cloned')
+        return size
       } finally {
         endTurn()
       }
-      log.info({ cid }, 'image cloned')
     } catch (error) {
       const told = this.#told(error)
       this.#queue?.stop(told)
@@ -146,7 +154,7 @@ export class CloneFlight {
     }
   }
 
-  async #transfer(session: ImageSession): Promise<void> {
+  async #transfer(session: ImageSession): Promise<number> {
     const { store, provides, log } = this.#parts
     const image = await untilAborted(readImage(this.#cid, session, this.#options), this.#abort.signal)
     const fetched: Fetched[] = [...image.fetched]
@@ -162,12 +170,13 @@ export class CloneFlight {
     await untilAborted(this.#queue.done, this.#abort.signal)
     const uploads = await untilAborted(finishedUploads(fetched), this.#abort.signal)
     await session.keep(this.#options)
-    await store.commit({ uploads, changes: globalRepositories(image.cid, image.digest, image.tree) }, this.#options)
+    await store.commit({ uploads, changes: globalRepositories(image) }, this.#options)
     try {
       await provides?.provide([image.cid, ...image.entries.map(({ cid }) => cid)])
     } catch (err) {
       log.error({ err, cid: image.cid.toString() }, 'cannot queue the image for providing')
     }
+    return image.entries.reduce((sum, { size }) => sum + size, 0)
   }
 
   async #close(session: ImageSession | undefined): Promise<void> {

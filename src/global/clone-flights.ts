@@ -22,7 +22,10 @@ export class CloneFlights {
   board(cid: CID): CloneFlight {
     const name = cid.toString()
     const running = this.#flights.get(name)
-    if (running !== undefined && !running.isStopped) return running
+    if (running !== undefined && !running.isStopped) {
+      this.#parts.observer?.joined()
+      return running
+    }
     if (this.#closed) throw new RegistryError('UNAVAILABLE', 'the registry is stopping')
     if (this.#flights.size >= MAX_FLIGHTS) throw busy()
     const flight = new CloneFlight(cid, this.#parts)

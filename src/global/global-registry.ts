@@ -13,6 +13,7 @@ import type {
   Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
 } from '../registry/registry.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { CloneObserver } from '../telemetry/clone-observer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ClonedImage } from './clone.ts'
 import { isHere, type CloneFlight } from './clone-flight.ts'
@@ -31,6 +32,8 @@ export interface GlobalRegistryParts {
   readonly provides?: ProvideQueue | undefined
   /** Without it, images that are not here are unknown. */
   readonly network?: Pick<IpfsNetwork, 'open'> | undefined
+  /** Watches the clones. */
+  readonly observer?: CloneObserver | undefined
   readonly log: Logger
 }
 

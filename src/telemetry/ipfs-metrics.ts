@@ -2,7 +2,8 @@ import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from 'pr
 import type { BlockObserver, BlockSourceName } from './block-observer.ts'
 import type { CloneObserver } from './clone-observer.ts'
 
-const DURATIONS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600]
+/** Seconds. */
+export const DURATIONS: number[] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600]
 /** 1 MiB to 16 GiB. */
 const SIZES = exponentialBuckets(1024 * 1024, 4, 8)
 
@@ -17,8 +18,6 @@ export class IpfsMetrics implements BlockObserver, CloneObserver {
   readonly #ended: Counter<'result'>
   readonly #seconds: Histogram<'result'>
   readonly #bytes: Histogram
-  readonly #searches: Counter<'result'>
-  readonly #searchSeconds: Histogram<'result'>
   #running = 0
 
   constructor(registry: Registry) {
@@ -32,8 +31,6 @@ export class IpfsMetrics implements BlockObserver, CloneObserver {
     this.#ended = new Counter({ name: 'disco_clones_ended_total', help: 'Clones that ended: `ok`, or the code of the error.', labelNames: ['result'], registers })
     this.#seconds = new Histogram({ name: 'disco_clone_duration_seconds', help: 'From the beginning of a clone to its end.', labelNames: ['result'], buckets: DURATIONS, registers })
     this.#bytes = new Histogram({ name: 'disco_clone_size_bytes', help: 'Images that were cloned.', buckets: SIZES, registers })
-    this.#searches = new Counter({ name: 'disco_ipfs_searches_total', help: 'Searches for somebody who has an image.', labelNames: ['result'], registers })
-    this.#searchSeconds = new Histogram({ name: 'disco_ipfs_search_duration_seconds', help: 'From the beginning of a search to its end.', labelNames: ['result'], buckets: DURATIONS, registers })
     const gauge: Gauge = new Gauge({ name: 'disco_clones_in_flight', help: 'Clones under way.', registers, collect: () => gauge.set(this.#running) })
   }
 
@@ -67,20 +64,6 @@ export class IpfsMetrics implements BlockObserver, CloneObserver {
       this.#running--
       this.#ended.inc({ result })
       this.#seconds.observe({ result }, (performance.now() - began) / 1000)
-    }
-  }
-
-  async searching<T>(search: () => Promise<T>): Promise<T> {
-    const began = performance.now()
-    let result = 'found'
-    try {
-      return await search()
-    } catch (error) {
-      result = 'not_found'
-      throw error
-    } finally {
-      this.#searches.inc({ result })
-      this.#searchSeconds.observe({ result }, (performance.now() - began) / 1000)
     }
   }
 }

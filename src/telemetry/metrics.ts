@@ -3,6 +3,7 @@ import { IpfsMetrics } from './ipfs-metrics.ts'
 import type { GaugeSpec, Reading } from './gauge.ts'
 import type { Logger } from './logger.ts'
 import { RequestMetrics } from './request-metrics.ts'
+import { SessionMetrics } from './session-metrics.ts'
 import { StorageMetrics } from './storage-metrics.ts'
 
 /** The metrics of one process, as they go from one to another. */
@@ -24,6 +25,7 @@ export class Metrics {
   readonly requests: RequestMetrics
   readonly storage: StorageMetrics
   readonly ipfs: IpfsMetrics
+  readonly sessions: SessionMetrics
   readonly contentType: string
   readonly #registry = new Registry()
   readonly #authentications: Counter<'outcome'>
@@ -36,6 +38,7 @@ export class Metrics {
     this.requests = new RequestMetrics(this.#registry)
     this.storage = new StorageMetrics(this.#registry, storage)
     this.ipfs = new IpfsMetrics(this.#registry)
+    this.sessions = new SessionMetrics(this.#registry)
     this.#authentications = new Counter({
       name: 'disco_auth_requests_total', help: 'Requests that asked for access, by what became of them.', labelNames: ['outcome'], registers: [this.#registry],
     })

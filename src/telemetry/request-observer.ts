@@ -21,11 +21,3 @@ export interface RequestObserver {
   /** Calls `work` once, which never rejects, and resolves when it has ended. */
   during(seen: SeenRequest, work: () => Promise<void>): Promise<void>
 }
-
-/** Each within the one before it. */
-export function observersOf(observers: readonly RequestObserver[]): RequestObserver | undefined {
-  const [first, ...rest] = observers
-  const inner = rest.length === 0 ? undefined : observersOf(rest)
-  if (first === undefined || inner === undefined) return first
-  return { during: (seen, work) => first.during(seen, () => inner.during(seen, work)) }
-}

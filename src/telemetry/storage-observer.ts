@@ -1,4 +1,4 @@
-export type StorageAction = 'Stat' | 'GetContent' | 'Read' | 'List' | 'Commit' | 'StartUpload' | 'Append' | 'ReadUpload' | 'Verify' | 'RemoveUpload' | 'ListUploads'
+export type StorageAction = 'Stat' | 'GetContent' | 'Read' | 'List' | 'Commit' | 'StartUpload' | 'StatUpload' | 'Append' | 'ReadUpload' | 'Verify' | 'RemoveUpload' | 'ListUploads'
 
 /** Watches what is asked of a store. Names of actions are Distribution's where it has the same. */
 export interface StorageObserver {

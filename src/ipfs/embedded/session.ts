@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import { formatDigest } from '../../oci/digest.ts'
 import type { AbortOptions, ObjectStore } from '../../storage/object-store.ts'
+import type { BlockObserver } from '../../telemetry/block-observer.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { BlockSource } from '../block-source.ts'
 import { VerificationError } from '../errors.ts'
@@ -17,6 +18,8 @@ export interface SessionParts {
   readonly source: BlockSource
   readonly store: ObjectStore
   readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks'>
+  /** Hears of every block. */
+  readonly observer?: BlockObserver | undefined
   readonly log: Logger
 }
 
@@ -89,7 +92,10 @@ export class EmbeddedSession implements ImageSession {
     if (inline !== undefined) return inline
     if (this.#rootBlock !== undefined && cid.equals(this.#root)) return new Uint8Array(this.#rootBlock)
     if (cid.multihash.code !== SHA2_256) throw new VerificationError(`block ${cid} has a hash that is not supported: 0x${cid.multihash.code.toString(16)}`)
-    return (await this.#local(cid, options)) ?? (await this.#parts.source.fetch(cid, options))
+    const here = await this.#local(cid, options)
+    if (here === undefined) return this.#parts.source.fetch(cid, options)
+    this.#parts.observer?.received('local', here.length)
+    return here
   }
 
   async #local(cid: CID, options: AbortOptions): Promise<Uint8Array | undefined> {

@@ -12,6 +12,8 @@ export interface GatewayPeerOptions {
   readonly idleTimeout?: number | undefined
   /** Connections at once. @default 24 */
   readonly connections?: number | undefined
+  /** The header of this name for a request that goes out now, where it is part of a trace. */
+  readonly traceparent?: (() => string | undefined) | undefined
 }
 
 const IDLE_TIMEOUT = 10_000
@@ -25,6 +27,7 @@ export class GatewayPeer implements BlockPeer {
   readonly #authorization: string | undefined
   readonly #agent: HttpAgent
   readonly #idleTimeout: number
+  readonly #traceparent: () => string | undefined
 
   /** @param url where `/ipfs/<cid>` is found: `http://host:1970`, with a path before it or without, with `user:password@` before the host or without */
   constructor(url: URL | string, options: GatewayPeerOptions = {}) {
@@ -37,6 +40,7 @@ export class GatewayPeer implements BlockPeer {
     const agentOptions = { keepAlive: true, maxSockets: options.connections ?? CONNECTIONS }
     this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent(agentOptions) : new OneBufferAgent(agentOptions)
     this.#idleTimeout = options.idleTimeout ?? IDLE_TIMEOUT
+    this.#traceparent = options.traceparent ?? (() => undefined)
   }
 
   async ask(cid: CID, options: AskOptions = {}): Promise<Uint8Array | undefined> {
@@ -67,9 +71,10 @@ export class GatewayPeer implements BlockPeer {
   #request(cid: CID, signal: AbortSignal | undefined): ClientRequest {
     const url = new URL(`ipfs/${cid}?format=raw`, this.#base)
     const request = url.protocol === 'https:' ? requestHttps : requestHttp
+    const own = { authorization: this.#authorization, traceparent: this.#traceparent() }
     const options: RequestOptions = {
       agent: this.#agent,
-      headers: { accept: 'application/vnd.ipld.raw', ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }) },
+      headers: { accept: 'application/vnd.ipld.raw', ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) },
       timeout: this.#idleTimeout,
       ...(signal === undefined ? {} : { signal }),
     }
