@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto'
 import { jwtVerify } from 'jose'
 import type { Authorizer, Claim, Identity, Scope } from './authorizer.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { unauthorized, type Challenger } from './challenge.ts'
 import { readCredentials } from './credentials.ts'
 import { decide, type Bearer } from './decide.ts'
@@ -23,10 +25,19 @@ export const KEY_PAIR_ALGORITHMS: readonly string[] = ['EdDSA', 'Ed25519', 'ES25
 
 /** Distribution's `Leeway`, in seconds: clocks differ. */
 const LEEWAY = 60
+/** How long a token is known without verifying it again, in milliseconds: so long a key that is taken away still counts. */
+const REMEMBERED_FOR = 60_000
+const MAX_REMEMBERED = 1_000
+
+interface Verified extends Bearer {
+  /** Seconds since 1970. */
+  readonly expires: number
+}
 
 /** Distribution's token specification: another server says who may what, and signs it. */
 export class TokenAuthorizer implements Authorizer {
   readonly #parts: TokenAuthorizerParts
+  readonly #known = new BoundedMap<Verified>(MAX_REMEMBERED, REMEMBERED_FOR)
 
   constructor(parts: TokenAuthorizerParts) {
     this.#parts = parts
@@ -42,13 +53,22 @@ export class TokenAuthorizer implements Authorizer {
     if (credentials === undefined) return undefined
     if (credentials.scheme !== 'bearer') throw unauthorized(challenger.challenge(claim.origin, scopes))
     try {
-      return await this.#verify(credentials.token)
+      return await this.#verified(credentials.token)
     } catch (cause) {
       throw unauthorized(challenger.challenge(claim.origin, scopes, 'invalid_token'), undefined, cause)
     }
   }
 
-  async #verify(token: string): Promise<Bearer> {
+  async #verified(token: string): Promise<Bearer> {
+    const key = hash('sha256', token, 'base64')
+    const known = this.#known.get(key)
+    if (known !== undefined && known.expires + LEEWAY > Date.now() / 1000) return known
+    const verified = await this.#verify(token)
+    this.#known.set(key, verified)
+    return verified
+  }
+
+  async #verify(token: string): Promise<Verified> {
     const { keys, issuer, service, algorithms = KEY_PAIR_ALGORITHMS } = this.#parts
     const { payload } = await jwtVerify(token, (header) => keys.find(header), {
       algorithms: [...algorithms],
@@ -58,7 +78,7 @@ export class TokenAuthorizer implements Authorizer {
       clockTolerance: LEEWAY,
     })
     const access = readAccess(payload['access'])
-    const { sub } = payload
-    return { known: true, user: sub === '' ? undefined : sub, carries: (scope) => coveredBy(access, scope) }
+    const { sub, exp = 0 } = payload
+    return { known: true, user: sub === '' ? undefined : sub, expires: exp, carries: (scope) => coveredBy(access, scope) }
   }
 }

@@ -106,9 +106,9 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
   authTokenAutoRedirectPath: {
     yaml: 'auth.token.autoredirectpath',
     kind: checked('<path>', (value) => {
-      if (!/^\/[^\s?#]*$/.test(value)) throw new Error(`'${value}' is not a path like /auth/token/`)
+      if (!/^\/[^\s?#]*$/.test(value)) throw new Error(`'${value}' is not a path like /auth/token`)
     }),
-    default: '/auth/token/',
+    default: '/auth/token',
     doc: 'Where on the same host, with `autoredirect`.',
   },
   authSillyRealm: {
