@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { layoutPushes } from './harness/clients.ts'
+import type { CopySession } from './clients/client.ts'
+import { copyClients } from './harness/clients.ts'
 import { run } from './harness/command.ts'
 import type { DiscoServer } from './harness/disco.ts'
 import { startDistribution, type DistributionProgram, type DistributionServer } from './harness/distribution.ts'
@@ -21,10 +22,12 @@ for (const program of ['docker-registry', 'registry'] as const satisfies readonl
     let ours: RegistryClient
     let theirs: RegistryClient
     let root: string
+    let skopeo: CopySession
     const startDisco = (): Promise<DiscoServer> => scene.disco('data', { env: { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root } })
 
     before(async () => {
       scene = await Scene.begin()
+      skopeo = (await copyClients(scene)).skopeo
       root = await scene.folder('tree')
       disco = await startDisco()
       distribution = await startDistribution(scene, program, root)
@@ -37,7 +40,7 @@ for (const program of ['docker-registry', 'registry'] as const satisfies readonl
     it('has what Disco was given for both, under the name and globally', async () => {
       const layout = join(scene.directory, 'ours')
       const digest = await smallImage(layout, { seed: `ours ${program}`, ...INDEX })
-      await layoutPushes.skopeo(layout, 'small', disco.host, 'team/sub/app:v1')
+      await skopeo.push({ layout, tag: 'small' }, `${disco.host}/team/sub/app:v1`)
       const cid = await cidByTags(ours, digest)
       for (const client of [ours, theirs]) {
         await assertComplete(client, 'team/sub/app', 'v1', digest)
@@ -51,7 +54,7 @@ for (const program of ['docker-registry', 'registry'] as const satisfies readonl
     it('loses a name for both once `latest` is global', async () => {
       const layout = join(scene.directory, 'latest')
       const digest = await smallImage(layout, { seed: `latest ${program}` })
-      await layoutPushes.skopeo(layout, 'small', disco.host, 'gone/app:latest')
+      await skopeo.push({ layout, tag: 'small' }, `${disco.host}/gone/app:latest`)
       const cid = await cidByTags(ours, digest)
       for (const client of [ours, theirs]) {
         assert.equal((await client.manifest('gone/app', 'latest')).status, 404)
@@ -62,13 +65,13 @@ for (const program of ['docker-registry', 'registry'] as const satisfies readonl
     it('has what Distribution was given for both, and it becomes global when it is pushed again', async () => {
       const layout = join(scene.directory, 'theirs')
       const digest = await smallImage(layout, { seed: `theirs ${program}`, ...INDEX })
-      await layoutPushes.skopeo(layout, 'small', distribution.host, 'other/sub/app:v1')
+      await skopeo.push({ layout, tag: 'small' }, `${distribution.host}/other/sub/app:v1`)
       for (const client of [ours, theirs]) {
         await assertComplete(client, 'other/sub/app', 'v1', digest)
         assert.deepEqual(await client.tags('other/sub/app'), ['v1'])
       }
       assert.equal(await ours.tags(hexOf(digest)), undefined)
-      await layoutPushes.skopeo(layout, 'small', disco.host, 'other/sub/app:v1')
+      await skopeo.push({ layout, tag: 'small' }, `${disco.host}/other/sub/app:v1`)
       const cid = await cidByTags(ours, digest)
       for (const client of [ours, theirs]) await assertGlobal(client, digest, cid)
     })
@@ -93,7 +96,7 @@ for (const program of ['docker-registry', 'registry'] as const satisfies readonl
       for (const [layout, host] of [['one', distribution.host], ['two', disco.host]] as const) {
         const directory = join(scene.directory, layout)
         await smallImage(directory, { seed: `${layout} ${program}` })
-        for (const name of ['of-disco', 'of-distribution']) await layoutPushes.skopeo(directory, 'small', host, `uploads/${name}:latest`)
+        for (const name of ['of-disco', 'of-distribution']) await skopeo.push({ layout: directory, tag: 'small' }, `${host}/uploads/${name}:latest`)
       }
       await disco.stop()
       disco = await startDisco()

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { dockerPush, layoutPushes } from './harness/clients.ts'
+import { copyClients } from './harness/clients.ts'
 import { run } from './harness/command.ts'
 import { disco, type DiscoServer } from './harness/disco.ts'
-import type { Docker } from './harness/docker.ts'
+import { dockerPush, type Docker } from './harness/docker.ts'
 import { debianImage, digestInLayout } from './harness/images.ts'
 import { CID_HEADER, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
@@ -90,8 +90,7 @@ describe('a real image, pushed to one Disco and pulled by CID from another', { t
   })
 
   it('skopeo copy', async () => {
-    await layoutPushes.skopeo(layout, 'debian', first.host, 'from/skopeo:latest')
-    const digest = await digestInLayout(layout, 'debian')
+    const digest = await (await copyClients(scene)).skopeo.push({ layout, tag: 'debian' }, `${first.host}/from/skopeo:latest`)
     const { tree } = pushed.get('docker') ?? assert.fail('docker push failed')
     pushed.set('skopeo', { digest, cid: await learnCid(digest, 'skopeo'), tree })
   })

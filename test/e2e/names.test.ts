@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { dockerPush, layoutPushes, registryCopies } from './harness/clients.ts'
+import type { CopySession } from './clients/client.ts'
+import { copyClients, type Copier } from './harness/clients.ts'
 import { attempt } from './harness/command.ts'
 import type { DiscoServer } from './harness/disco.ts'
-import type { Docker } from './harness/docker.ts'
+import { dockerPush, type Docker } from './harness/docker.ts'
 import { smallImage } from './harness/images.ts'
 import { OCI_MANIFEST, RegistryClient, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
@@ -16,6 +17,7 @@ describe('names', { timeout: 300_000 }, () => {
   let scene: Scene
   let server: DiscoServer
   let docker: Docker
+  let clients: Readonly<Record<Copier, CopySession>>
   let client: RegistryClient
   let layout: string
   let digest: string
@@ -26,9 +28,10 @@ describe('names', { timeout: 300_000 }, () => {
     server = await scene.disco('data')
     client = new RegistryClient(server.url)
     docker = await scene.docker()
+    clients = await copyClients(scene)
     layout = join(scene.directory, 'layout')
     digest = await smallImage(layout, { seed: 'names' })
-    await layoutPushes.skopeo(layout, 'small', server.host, 'names/first:latest')
+    await clients.skopeo.push({ layout, tag: 'small' }, `${server.host}/names/first:latest`)
     cid = await cidByTags(client, digest)
   })
 
@@ -64,8 +67,8 @@ describe('names', { timeout: 300_000 }, () => {
   it('lose `latest` by a push, and are gone when it was their only tag', async () => {
     assert.equal((await client.manifest('names/first', 'latest')).status, 404)
     assert.equal(await client.tags('names/first'), undefined)
-    await layoutPushes.skopeo(layout, 'small', server.host, 'names/two:v1')
-    await layoutPushes.skopeo(layout, 'small', server.host, 'names/two:latest')
+    await clients.skopeo.push({ layout, tag: 'small' }, `${server.host}/names/two:v1`)
+    await clients.skopeo.push({ layout, tag: 'small' }, `${server.host}/names/two:latest`)
     assert.deepEqual(await client.tags('names/two'), ['v1'])
     await assertComplete(client, 'names/two', 'v1', digest)
     assert.equal((await client.manifest('names/two', 'latest')).status, 404)
@@ -79,7 +82,7 @@ describe('names', { timeout: 300_000 }, () => {
   })
 
   it('keep answering by digest for a while after the push, as oras asks', async () => {
-    await registryCopies.oras(`${server.host}/${cid}:latest`, `${server.host}/names/oras:latest`)
+    await clients.oras.copy(`${server.host}/${cid}:latest`, `${server.host}/names/oras:latest`)
     assert.equal((await client.manifest('names/oras', digest)).status, 200)
     assert.equal((await client.manifest('names/oras', 'latest')).status, 404)
   })

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { dockerPush, layoutPushes, registryCopies } from './harness/clients.ts'
-import { run } from './harness/command.ts'
+import type { CopySession } from './clients/client.ts'
+import { COPIERS, PUSHERS, copyClients, type Copier } from './harness/clients.ts'
 import type { DiscoServer } from './harness/disco.ts'
+import { dockerPush } from './harness/docker.ts'
 import { smallImage } from './harness/images.ts'
 import { CID_HEADER, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
@@ -22,9 +23,11 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
   let scene: Scene
   let here: DiscoServer
   let there: DiscoServer
+  let clients: Readonly<Record<Copier, CopySession>>
 
   before(async () => {
     scene = await Scene.begin()
+    clients = await copyClients(scene)
     here = await scene.disco('here')
     there = await scene.disco('there')
   })
@@ -46,13 +49,13 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
   }
 
   for (const [kind, architectures] of [['an image', ['amd64']], ['an index', ['amd64', 'arm64']]] as const) {
-    for (const [first, push] of Object.entries(layoutPushes)) {
-      for (const [second, copy] of Object.entries(registryCopies)) {
+    for (const first of PUSHERS) {
+      for (const second of COPIERS) {
         it(`${kind}: ${first} here, ${second} there`, async () => {
           const layout = join(scene.directory, `${architectures.length}-${first}-${second}`)
           const digest = await smallImage(layout, { seed: layout, architectures, layers: LAYERS })
-          await push(layout, 'small', here.host, `one/${first}:latest`)
-          await copy(`${here.host}/${hexOf(digest)}:latest`, `${there.host}/two/${second}:v1`)
+          await clients[first].push({ layout, tag: 'small' }, `${here.host}/one/${first}:latest`)
+          await clients[second].copy(`${here.host}/${hexOf(digest)}:latest`, `${there.host}/two/${second}:v1`)
           await sharedCid(digest)
         })
       }
@@ -70,16 +73,16 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
     }
     assert.equal(digests[0], digests[1])
     const cid = await sharedCid(digests[0] ?? assert.fail())
-    await registryCopies.crane(`${here.host}/${cid}:latest`, `${there.host}/again/crane:latest`)
-    await registryCopies.regctl(`${there.host}/${cid}:latest`, `${here.host}/again/regctl:other`)
+    await clients.crane.copy(`${here.host}/${cid}:latest`, `${there.host}/again/crane:latest`)
+    await clients.regctl.copy(`${there.host}/${cid}:latest`, `${here.host}/again/regctl:other`)
     assert.equal(await sharedCid(digests[0] ?? assert.fail()), cid)
   })
 
   it('crane push of a layout', async () => {
     const layout = join(scene.directory, 'crane')
     const digest = await smallImage(layout, { seed: 'crane', layers: LAYERS })
-    await run('crane', ['push', layout, `${here.host}/crane/push:latest`])
-    await layoutPushes.oras(layout, 'small', there.host, 'oras/push:latest')
+    await clients.crane.push({ layout, tag: 'small' }, `${here.host}/crane/push:latest`)
+    await clients.oras.push({ layout, tag: 'small' }, `${there.host}/oras/push:latest`)
     await sharedCid(digest)
   })
 
@@ -97,7 +100,7 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
       const answer = expectStatus(await client.putManifest(name, 'latest', manifest), 201)
       told.add(answer.headers.get(CID_HEADER))
     }
-    await layoutPushes.regctl(layout, 'small', there.host, 'pieces/there:latest')
+    await clients.regctl.push({ layout, tag: 'small' }, `${there.host}/pieces/there:latest`)
     assert.deepEqual([...told], [await sharedCid(digest)])
   })
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { layoutPushes } from './harness/clients.ts'
+import type { CopySession } from './clients/client.ts'
+import { PUSHERS, copyClients, type Copier } from './harness/clients.ts'
 import { contentOf, diskUse } from './harness/data-directory.ts'
 import { incompressible, smallImage } from './harness/images.ts'
 import { RegistryClient, digestOf, expectStatus } from './harness/registry-client.ts'
@@ -15,9 +16,11 @@ const UNKNOWN_CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi
 
 describe('a server', { timeout: 300_000 }, () => {
   let scene: Scene
+  let clients: Readonly<Record<Copier, CopySession>>
 
   before(async () => {
     scene = await Scene.begin()
+    clients = await copyClients(scene)
   })
 
   after(() => scene.end())
@@ -46,11 +49,11 @@ describe('a server', { timeout: 300_000 }, () => {
     const layout = join(scene.directory, 'processes-image')
     const digest = await smallImage(layout, { seed: 'processes', architectures: BOTH, layers: [3 * MIB, 100, 2 * MIB] })
     await Promise.all(
-      Object.entries(layoutPushes).map(([who, push]) => push(layout, 'small', server.host, `processes/${who}:v1`)),
+      PUSHERS.map((who) => clients[who].push({ layout, tag: 'small' }, `${server.host}/processes/${who}:v1`)),
     )
     const cid = await cidByTags(client, digest)
     await assertGlobal(client, digest, cid)
-    for (const who of Object.keys(layoutPushes)) await assertComplete(client, `processes/${who}`, 'v1', digest)
+    for (const who of PUSHERS) await assertComplete(client, `processes/${who}`, 'v1', digest)
 
     // An upload in many small pieces, each on a connection of its own: whichever process gets it goes on.
     const bytes = incompressible('pieces', 40_000)
@@ -95,7 +98,7 @@ describe('a server', { timeout: 300_000 }, () => {
     const layout = join(scene.directory, 'chain-image')
     const digest = await smallImage(layout, { seed: 'chain', architectures: BOTH, layers: [2 * MIB + 1, 10] })
     const origin = await scene.disco('chain-1')
-    await layoutPushes.skopeo(layout, 'small', origin.host, 'chain:latest')
+    await clients.skopeo.push({ layout, tag: 'small' }, `${origin.host}/chain:latest`)
     const cid = await cidByTags(new RegistryClient(origin.url), digest)
 
     const second = await scene.disco('chain-2', { peers: [origin.multiaddr()] })
@@ -121,7 +124,7 @@ describe('a server', { timeout: 300_000 }, () => {
     await empty.stop()
     const bare = await diskUse(empty.data)
     const server = await scene.disco('disk')
-    await layoutPushes.skopeo(layout, 'small', server.host, 'disk:v1')
+    await clients.skopeo.push({ layout, tag: 'small' }, `${server.host}/disk:v1`)
     const cid = await cidByTags(new RegistryClient(server.url), digest)
 
     const clone = await scene.disco('disk-clone', { peers: [server.url] })

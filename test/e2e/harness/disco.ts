@@ -11,6 +11,8 @@ export interface DiscoOptions {
   /** @default an unused one */
   readonly port?: number
   readonly args?: readonly string[]
+  /** Whether `args` give it a certificate; its CA is one that this process trusts. @default false */
+  readonly tls?: boolean
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -54,7 +56,7 @@ export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
     stream.setEncoding('utf8').on('data', (text: string) => (log += text))
   }
   const closed = once(child, 'close')
-  const url = `http://127.0.0.1:${port}`
+  const url = `${options.tls === true ? 'https' : 'http'}://127.0.0.1:${port}`
   const server: DiscoServer = {
     host: `127.0.0.1:${port}`,
     url,
@@ -99,7 +101,7 @@ async function answering(url: string, child: ChildProcess): Promise<void> {
     if (child.exitCode !== null) throw new Error(`exit ${child.exitCode}`)
     const response = await fetch(`${url}/v2/`).catch(() => undefined)
     await response?.body?.cancel()
-    if (response?.status === 200) return
+    if (response?.status === 200 || response?.status === 401) return
     await sleep(20)
   }
   throw new Error(`no answer within ${READY_MS} ms`)

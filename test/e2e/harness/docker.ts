@@ -12,10 +12,17 @@ export interface Docker {
   stop(): Promise<void>
 }
 
+export interface DockerOptions {
+  /** How the daemon keeps images; Debian's Docker knows the classic way alone, so the other is a newer one's. @default 'classic' */
+  readonly store?: 'classic' | 'containerd'
+  /** A directory with what daemon and command shall find as `/etc/hosts` and `/etc/docker`: `hosts`, `docker/`. */
+  readonly etc?: string
+}
+
 const READY_MS = 60_000
 
 /** Starts a daemon without any network of its own; registries on loopback need no TLS. */
-export async function startDocker(): Promise<Docker> {
+export async function startDocker({ store = 'classic', etc }: DockerOptions = {}): Promise<Docker> {
   // Not below the suite's directory: a socket's path may have 107 characters at most.
   const dir = await mkdtemp('/tmp/disco-docker-')
   const socket = `unix://${dir}/s`
@@ -24,9 +31,11 @@ export async function startDocker(): Promise<Docker> {
   const files = ['--config-file', join(dir, 'daemon.json'), '--pidfile', join(dir, 'pid'), '-H', socket]
   const roots = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')]
   const isolation = ['--bridge=none', '--iptables=false', '--ip6tables=false']
-  const child = spawn('dockerd', [...files, ...roots, ...isolation], {
+  const [command, args] = withEtc(etc, store === 'classic' ? 'dockerd' : 'moby-dockerd', [...files, ...roots, ...isolation])
+  const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: TOOL_PATH },
+    // Debian's command speaks an older API than a newer daemon likes.
+    env: { ...process.env, PATH: TOOL_PATH, DOCKER_MIN_API_VERSION: '1.24' },
   })
   let log = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -35,8 +44,8 @@ export async function startDocker(): Promise<Docker> {
   const closed = once(child, 'close')
   const options: CommandOptions = { env: { DOCKER_HOST: socket, DOCKER_CONFIG: join(dir, 'client') }, timeout: 300_000 }
   const daemon: Docker = {
-    docker: (...args) => run('docker', args, options),
-    tryDocker: (...args) => attempt('docker', args, options),
+    docker: (...args) => run(...withEtc(etc, 'docker', args), options),
+    tryDocker: (...args) => attempt(...withEtc(etc, 'docker', args), options),
     stop: async () => {
       child.kill('SIGTERM')
       await closed
@@ -52,4 +61,19 @@ export async function startDocker(): Promise<Docker> {
     await sleep(200)
   }
   return daemon
+}
+
+/** Pushes what the daemon has under the name, and gives the digest that Docker reports. */
+export async function dockerPush({ docker }: Pick<Docker, 'docker'>, name: string): Promise<string> {
+  const said = await docker('push', name)
+  const digest = /digest: (sha256:[0-9a-f]{64})/.exec(said)?.[1]
+  if (digest === undefined) throw new Error(`docker push told no digest:\n${said}`)
+  return digest
+}
+
+/** The command in a mount namespace of its own, so that the machine's files stay as they are. */
+function withEtc(etc: string | undefined, command: string, args: readonly string[]): [command: string, args: string[]] {
+  if (etc === undefined) return [command, [...args]]
+  const mounts = 'mkdir -p /etc/docker && mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/docker" /etc/docker'
+  return ['unshare', ['--mount', 'sh', '-c', `${mounts} && exec "$@"`, etc, command, ...args]]
 }

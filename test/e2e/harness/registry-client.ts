@@ -35,13 +35,18 @@ export function hexOf(digest: string): string {
 /** The distribution-spec, as plainly as it can be spoken: every answer is given back, whatever its status. */
 export class RegistryClient {
   readonly url: string
+  readonly #authorization: string | undefined
 
-  constructor(url: string) {
+  /** @param authorization of every request, where the registry wants one */
+  constructor(url: string, authorization?: string) {
     this.url = url
+    this.#authorization = authorization
   }
 
   async request(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
-    const response = await fetch(new URL(path, this.url), { method, redirect: 'manual', ...init })
+    const headers = new Headers(init.headers)
+    if (this.#authorization !== undefined) headers.set('authorization', this.#authorization)
+    const response = await fetch(new URL(path, this.url), { method, redirect: 'manual', ...init, headers })
     return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
   }
 
