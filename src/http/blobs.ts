@@ -20,7 +20,7 @@ export async function getBlob({ registry, name, reference, headers, signal }: Ex
   const applies = headers['if-range'] === undefined || headers['if-range'] === etag
   const range = applies ? parseRange(headers.range, blob.size) : 'whole'
   if (range === 'unsatisfiable') {
-    throw new RegistryError('RANGE_INVALID', undefined, { headers: { 'Content-Range': `bytes */${blob.size}` } })
+    throw new RegistryError('SIZE_INVALID', 'requested range not satisfiable', { status: 416, headers: { 'Content-Range': `bytes */${blob.size}` } })
   }
   if (range === 'whole') {
     return { status: 200, headers: typed, body: { length: blob.size, read: () => blob.read({ signal }) } }

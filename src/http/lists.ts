@@ -18,11 +18,11 @@ export async function getCatalog({ registry, search, signal }: Exchange): Promis
   return json(200, { repositories: page.entries }, nextLink('/v2/_catalog', lastOf(page), options))
 }
 
-/** @throws RegistryError PAGINATION_NUMBER_INVALID */
+/** @throws RegistryError UNSUPPORTED */
 export function pageOptions(search: string, signal: AbortSignal): PageOptions {
   const query = new URLSearchParams(search)
   const n = query.get('n')
-  if (n !== null && !/^\d{1,15}$/.test(n)) throw new RegistryError('PAGINATION_NUMBER_INVALID', undefined, { detail: { n } })
+  if (n !== null && !/^\d{1,15}$/.test(n)) throw new RegistryError('UNSUPPORTED', 'n is not a number of entries', { status: 400, detail: { n } })
   return { limit: n === null ? undefined : Number(n), after: query.get('last') ?? undefined, signal }
 }
 

@@ -74,9 +74,9 @@ async function append({ registry, name, reference, body, headers, signal }: Exch
   try {
     return await registry.appendUpload(name, reference, offset, source, { signal })
   } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error
+    if (!(error instanceof RegistryError) || error.status !== 416) throw error
     const { message, detail, cause } = error
-    throw new RegistryError(error.code, message, { detail, cause, headers: { ...error.headers, Location: uploadLocation(name, reference) } })
+    throw new RegistryError(error.code, message, { status: error.status, detail, cause, headers: { ...error.headers, Location: uploadLocation(name, reference) } })
   }
 }
 

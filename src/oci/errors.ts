@@ -20,14 +20,11 @@ export type ErrorCode =
   | 'DENIED'
   | 'UNSUPPORTED'
   | 'TOOMANYREQUESTS'
-  | 'TAG_INVALID'
-  | 'PAGINATION_NUMBER_INVALID'
-  | 'RANGE_INVALID'
   | 'UNAVAILABLE'
   | 'UNKNOWN'
   | 'MANIFEST_UNVERIFIED'
 
-/** distribution-spec §Error Codes, then what Distribution adds, then Disco's own. */
+/** distribution-spec §Error Codes: a 4XX has one of its codes. Then what failures of the server are called, for which it has none. */
 export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
   BLOB_UPLOAD_INVALID: { status: 400, message: 'blob upload invalid' },
@@ -43,9 +40,6 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   DENIED: { status: 403, message: 'requested access to the resource is denied' },
   UNSUPPORTED: { status: 405, message: 'the operation is unsupported' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
-  TAG_INVALID: { status: 400, message: 'manifest tag is malformed' },
-  PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
-  RANGE_INVALID: { status: 416, message: 'requested range not satisfiable' },
   UNAVAILABLE: { status: 503, message: 'service unavailable' },
   UNKNOWN: { status: 500, message: 'unknown error' },
   /** A peer sent what does not verify, or an image that is not what its name says. */

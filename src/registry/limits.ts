@@ -32,5 +32,5 @@ export function tooDeep(): RegistryError {
 }
 
 export function tooManyTags(): RegistryError {
-  return new RegistryError('TAG_INVALID', `more than ${MAX_TAGS} tags`, { status: 414 })
+  return new RegistryError('MANIFEST_INVALID', `more than ${MAX_TAGS} tags`, { status: 414 })
 }

@@ -14,9 +14,9 @@ export function checkDigest(text: string): Digest {
   return digest
 }
 
-/** @throws RegistryError TAG_INVALID */
+/** @throws RegistryError MANIFEST_INVALID: the specification has no code for tags */
 export function checkTag(tag: string): string {
-  if (!isTag(tag)) throw new RegistryError('TAG_INVALID', undefined, { detail: { tag } })
+  if (!isTag(tag)) throw new RegistryError('MANIFEST_INVALID', 'malformed tag', { detail: { tag } })
   return tag
 }
 
@@ -25,7 +25,7 @@ export type Reference = { readonly digest: Digest; readonly tag?: undefined } | 
 /**
  * A tag has no colon and a digest has one.
  *
- * @throws RegistryError DIGEST_INVALID, TAG_INVALID
+ * @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID
  */
 export function checkReference(reference: string): Reference {
   if (reference.includes(':')) return { digest: checkDigest(reference) }

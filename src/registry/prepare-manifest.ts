@@ -1,6 +1,7 @@
 import { digestOf, formatDigest, sameDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseManifest, type Descriptor } from '../oci/manifest.ts'
+import { referrerOf } from '../oci/referrer.ts'
 import type { Change, ObjectStore } from '../storage/object-store.ts'
 import { MAX_MANIFEST_BYTES, MAX_TAGS, manifestTooLarge, tooManyTags } from './limits.ts'
 import { link } from './links.ts'
@@ -38,7 +39,7 @@ export class ManifestPreparer {
     this.#sparseness = sparseness
   }
 
-  /** @throws RegistryError MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, TAG_INVALID, NAME_INVALID */
+  /** @throws RegistryError MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, NAME_INVALID */
   async prepare(name: string, put: PutManifest, options: PrepareOptions = {}): Promise<PreparedManifest> {
     checkName(name)
     const reference = checkReference(put.reference)
@@ -69,7 +70,7 @@ export class ManifestPreparer {
       ...references.changes,
       ...(subject === undefined || options.known === undefined ? [] : await this.#keep(name, subject, options)),
       link(inRepository(name, within.revision(digest)), digest),
-      ...(subject === undefined ? [] : [referrerChange(name, subject.digest, manifest, digest, put.bytes.length)]),
+      ...(subject === undefined ? [] : [referrerChange(name, subject.digest, digest, referrerOf(manifest, digest, put.bytes.length))]),
       ...tags.flatMap((tag) => [link(inRepository(name, within.tagIndex(tag, digest)), digest), link(inRepository(name, within.tagCurrent(tag)), digest)]),
     ]
     const absent = allowsAny(this.#sparseness) ? missing.blobs.length + missing.manifests.length + references.missingBelow : 0
@@ -84,7 +85,7 @@ export class ManifestPreparer {
   }
 }
 
-/** @throws RegistryError TAG_INVALID, with status 414 where they are too many */
+/** @throws RegistryError MANIFEST_INVALID, with status 414 where they are too many */
 function checkTags(tags: readonly string[]): string[] {
   const different = [...new Set(tags)]
   // distribution-spec §Pushing Manifests: MAY return a `414 Request-URI Too Long` status if too many tags are included.

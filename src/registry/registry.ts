@@ -91,7 +91,7 @@ export interface Registry {
   startUpload(name: string, options?: AbortOptions): Promise<Upload>
   /** @throws BLOB_UPLOAD_UNKNOWN */
   upload(name: string, id: string, options?: AbortOptions): Promise<Upload>
-  /** Appends at `offset` (where the client named one; else at the end). @throws RANGE_INVALID with the upload's `Range` */
+  /** Appends at `offset` (where the client named one; else at the end). @throws BLOB_UPLOAD_INVALID, 416, with the upload's `Range` */
   appendUpload(name: string, id: string, offset: number | undefined, source: AsyncIterable<Uint8Array>, options?: AbortOptions): Promise<Upload>
   /** @throws DIGEST_INVALID */
   finishUpload(name: string, id: string, digest: string, options?: AbortOptions): Promise<Digest>
@@ -99,7 +99,7 @@ export interface Registry {
 
   /** @throws MANIFEST_UNKNOWN, NAME_UNKNOWN */
   manifest(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest>
-  /** @throws MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, TAG_INVALID */
+  /** @throws MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID */
   putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt>
   /**
    * Deletes a tag; or, by its digest, a manifest with every tag that points to it. The data stays, and so does what is

@@ -115,7 +115,7 @@ function registryError(cause: unknown, id: string): unknown {
   if (cause instanceof DigestMismatchError) return new RegistryError('DIGEST_INVALID', cause.message, { detail: { id }, cause })
   if (cause instanceof OffsetMismatchError) {
     // distribution-spec: If a chunk is uploaded out of order, the registry MUST respond with a 416.
-    return new RegistryError('RANGE_INVALID', cause.message, { headers: { Range: uploadRange(cause.size) }, detail: { size: cause.size }, cause })
+    return new RegistryError('BLOB_UPLOAD_INVALID', cause.message, { status: 416, headers: { Range: uploadRange(cause.size) }, detail: { size: cause.size }, cause })
   }
   return cause
 }

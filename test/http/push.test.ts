@@ -125,7 +125,7 @@ describe('a push that is wrong', () => {
         assert.equal(response.status, 416)
         assert.equal(response.headers.get('range'), '0-4')
         assert.equal(response.headers.get('location'), location)
-        assert.deepEqual(await errorCodes(response), ['RANGE_INVALID'])
+        assert.deepEqual(await errorCodes(response), ['BLOB_UPLOAD_INVALID'])
       }
     }
     assert.equal(await rangeOf(face, location), '0-4')
@@ -214,7 +214,7 @@ describe('a manifest is pushed', () => {
       ['v1', bytes, 'application/vnd.oci.image.index.v1+json', 400, 'MANIFEST_INVALID'],
       ['v1', 'no json', undefined, 400, 'MANIFEST_INVALID'],
       [ABSENT, bytes, undefined, 400, 'DIGEST_INVALID'],
-      ['-', bytes, undefined, 400, 'TAG_INVALID'],
+      ['-', bytes, undefined, 400, 'MANIFEST_INVALID'],
       ['v1', new Uint8Array(4 * 1024 * 1024 + 1), undefined, 413, 'MANIFEST_INVALID'],
     ] as const) {
       const response = await put(face, reference, body, type)

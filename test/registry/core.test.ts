@@ -1,20 +1,12 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { digestOf, formatDigest, parseDigest } from '../../src/oci/digest.ts'
-import type { ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
 import { MAX_MANIFEST_BYTES, MAX_REFERENCES } from '../../src/registry/limits.ts'
 import { blobData, inRepository, within } from '../../src/registry/paths.ts'
 import { UploadBusyError } from '../../src/storage/errors.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
-import { bytesOf, chunks, collect, digestText, imageIndex, imageManifest, pushBlob, pushImage } from './sample.ts'
-
-async function refused(work: Promise<unknown>, code: ErrorCode, status?: number): Promise<RegistryError> {
-  const error = await work.then(() => assert.fail(`expected ${code}`), (reason: RegistryError) => reason)
-  assert.equal(error.code, code, error.message)
-  if (status !== undefined) assert.equal(error.status, status)
-  return error
-}
+import { bytesOf, chunks, collect, digestText, imageIndex, imageManifest, pushBlob, pushImage, refused } from './sample.ts'
 
 const ABSENT = digestText(bytesOf('absent'))
 
@@ -107,7 +99,7 @@ describe('uploads', () => {
   it('refuse a wrong offset and tell the right one', async () => {
     const { id } = await registry.startUpload('a')
     await registry.appendUpload('a', id, 0, chunks(bytesOf('four')))
-    const error = await refused(registry.appendUpload('a', id, 9, chunks(bytesOf('x'))), 'RANGE_INVALID', 416)
+    const error = await refused(registry.appendUpload('a', id, 9, chunks(bytesOf('x'))), 'BLOB_UPLOAD_INVALID', 416)
     assert.equal(error.headers['Range'], '0-3')
     assert.equal((await registry.upload('a', id)).size, 4)
   })
@@ -230,7 +222,7 @@ describe('manifests', () => {
     const bytes = imageIndex([])
     await refused(registry.putManifest('a', { reference: ABSENT, bytes }), 'DIGEST_INVALID')
     await refused(registry.putManifest('a', { reference: 'sha256:short', bytes }), 'DIGEST_INVALID')
-    await refused(registry.putManifest('a', { reference: '-x', bytes }), 'TAG_INVALID')
+    await refused(registry.putManifest('a', { reference: '-x', bytes }), 'MANIFEST_INVALID')
     const sha512 = formatDigest(digestOf(bytes, 'sha512'))
     await registry.putManifest('a', { reference: sha512, bytes })
     assert.equal(formatDigest((await registry.manifest('a', sha512)).digest), sha512)
