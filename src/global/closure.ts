@@ -1,6 +1,7 @@
 import { formatDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { parseManifest, type Descriptor, type Manifest } from '../oci/manifest.ts'
+import { parseManifest, type Descriptor } from '../oci/manifest.ts'
+import { referrerOf, type Referrer } from '../oci/referrer.ts'
 import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_REFERENCES, tooDeep, tooManyReferences } from '../registry/limits.ts'
 import { inParallel } from './parallel.ts'
 
@@ -17,6 +18,8 @@ export interface ClosureEntry {
   manifest: boolean
   /** … and, or, a config or a layer. */
   blob: boolean
+  /** Of a manifest that has a subject: how the list of the subject's referrers shows it. */
+  refers?: { readonly subject: Digest; readonly as: Referrer }
 }
 
 /** All that an image consists of, first mention first: a manifest, its config, its layers; an index, then each child so. Foreign layers are not of it. */
@@ -47,14 +50,19 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
     return first
   }
 
-  const visit = async (manifest: Manifest, depth: number): Promise<void> => {
+  const visit = async ({ digest, bytes }: Root, depth: number): Promise<void> => {
+    const manifest = parseManifest(bytes)
+    const entry = entries.get(formatDigest(digest))
+    if (entry !== undefined && manifest.subject !== undefined) {
+      entry.refers = { subject: manifest.subject.digest, as: referrerOf(manifest, digest, bytes.byteLength) }
+    }
     for (const blob of manifest.blobs) if (!blob.foreign) mention(blob, 'blob')
     if (manifest.manifests.length === 0) return
     if (depth === MAX_DEPTH) throw tooDeep()
     const children = await loadNew(manifest.manifests)
     for (const child of manifest.manifests) {
       const bytes = children.get(formatDigest(child.digest))
-      if (mention(child, 'manifest') && bytes !== undefined) await visit(parseManifest(bytes), depth + 1)
+      if (mention(child, 'manifest') && bytes !== undefined) await visit({ digest: child.digest, bytes }, depth + 1)
     }
   }
 
@@ -77,7 +85,7 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
 
   count(root.bytes.byteLength)
   mention({ digest: root.digest, size: root.bytes.byteLength }, 'manifest')
-  await visit(parseManifest(root.bytes), 0)
+  await visit(root, 0)
   return [...entries.values()]
 }
 

@@ -47,7 +47,7 @@ export class GlobalMaker {
     const data = changes.filter((change) => !isNames(change))
     const named = changes.filter(isNames)
     return this.#make({ digest, bytes }, async (image) => {
-      const shown = [...data, ...globalRepositories(image.cid, digest, image.tree)]
+      const shown = [...data, ...globalRepositories(image)]
       if (!this.forgetsLatest(tags)) return { changes: [...shown, ...named] }
       const more = tags.length > 1 || receipt.subject !== undefined
       return this.#withoutLatest(name, image, shown, { more, named }, options)
@@ -57,7 +57,7 @@ export class GlobalMaker {
   /** Makes global what a name's `latest` is. */
   async latest(name: string, root: Root, options: AbortOptions = {}): Promise<PlacedImage> {
     return this.#make(root, async (image) => {
-      const shown = globalRepositories(image.cid, image.digest, image.tree)
+      const shown = globalRepositories(image)
       if (!this.forgetsLatest([LATEST])) return { changes: shown }
       return this.#withoutLatest(name, image, shown, { more: false, named: [] }, options)
     }, options)

@@ -3,6 +3,7 @@ import type { Tree } from '../ipfs/node.ts'
 import type { Digest } from '../oci/digest.ts'
 import { link, linkData } from '../registry/links.ts'
 import { inRepository, within } from '../registry/paths.ts'
+import { referrerChange } from '../registry/referrers.ts'
 import type { Change } from '../storage/object-store.ts'
 import type { ClosureEntry } from './closure.ts'
 import { writeDiscoFile } from './disco-file.ts'
@@ -31,18 +32,26 @@ export function repositoryTree(root: Digest, image: readonly PlacedEntry[]): Tre
   ])
 }
 
+export interface GlobalImage {
+  readonly cid: CID
+  readonly digest: Digest
+  readonly entries: readonly ClosureEntry[]
+  readonly tree: Tree
+}
+
 /**
  * Makes `<digest hex>` and `<cid>` of a tree, what makes them visible last: a global repository is here when its
- * `latest` is.
+ * `latest` is. Beside the tree they list which of the image's manifests refer to which.
  */
-export function globalRepositories(cid: CID, digest: Digest, tree: Tree): Change[] {
+export function globalRepositories({ cid, digest, entries, tree }: GlobalImage): Change[] {
   const [byCid, byDigest] = [cid.toString(), digest.hex]
   const latest = within.tagCurrent(LATEST)
   const filesOf = (name: string): Change[] =>
     [...tree].flatMap(([path, data]) => (path === latest ? [] : [{ put: inRepository(name, path), data }]))
+  const referrersOf = (name: string): Change[] =>
+    entries.flatMap((entry) => (entry.refers === undefined ? [] : [referrerChange(name, entry.refers.subject, entry.digest, entry.refers.as)]))
   return [
-    ...filesOf(byDigest),
-    ...filesOf(byCid),
+    ...[byDigest, byCid].flatMap((name) => [...filesOf(name), ...referrersOf(name)]),
     link(inRepository(byDigest, within.tagIndex(byCid, digest)), digest),
     link(inRepository(byDigest, within.tagCurrent(byCid)), digest),
     link(inRepository(byDigest, latest), digest),

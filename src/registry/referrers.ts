@@ -1,5 +1,5 @@
 import { formatDigest, parseDigest, sameDigest, type Digest } from '../oci/digest.ts'
-import { parseManifest, type Manifest } from '../oci/manifest.ts'
+import { parseManifest } from '../oci/manifest.ts'
 import { referrerOf, referrersTag, type Referrer } from '../oci/referrer.ts'
 import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
 import type { Manifests } from './manifests.ts'
@@ -14,8 +14,8 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024
 const AT_ONCE = 64
 
 /** The change that lists a manifest among the referrers of its subject. */
-export function referrerChange(name: string, subject: Digest, manifest: Manifest, digest: Digest, size: number): Change {
-  return { put: inRepository(name, within.referrer(subject, digest)), data: Buffer.from(JSON.stringify(referrerOf(manifest, digest, size))) }
+export function referrerChange(name: string, subject: Digest, digest: Digest, referrer: Referrer): Change {
+  return { put: inRepository(name, within.referrer(subject, digest)), data: Buffer.from(JSON.stringify(referrer)) }
 }
 
 /**

@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict'
 import { digestOf, formatDigest } from '../../src/oci/digest.ts'
+import type { ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 
@@ -52,4 +54,11 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<string
   const parts: Buffer[] = []
   for await (const chunk of source) parts.push(Buffer.from(chunk))
   return Buffer.concat(parts).toString()
+}
+
+export async function refused(work: Promise<unknown>, code: ErrorCode, status?: number): Promise<RegistryError> {
+  const error = await work.then(() => assert.fail(`expected ${code}`), (reason: RegistryError) => reason)
+  assert.equal(error.code, code, error.message)
+  if (status !== undefined) assert.equal(error.status, status)
+  return error
 }
