@@ -69,7 +69,7 @@ export class Logins {
   async check({ user, password }: Password, address: string, { signal }: AbortOptions = {}): Promise<boolean> {
     const file = await this.#current()
     if (password.length > MAX_PASSWORD_LENGTH) return false
-    const key = createHmac('sha256', this.#key).update(`${user}\0${password}`).digest('base64')
+    const key = createHmac('sha256', this.#key).update(JSON.stringify([user, password])).digest('base64')
     if (this.#right.get(key) === true) return true
     if (this.#wrong.get(key) === true) return false
     const running = this.#running.get(key)

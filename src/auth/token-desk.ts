@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../oci/abort.ts'
-import type { Claim, Scope } from './authorizer.ts'
+import type { Action, Claim, Scope } from './authorizer.ts'
 import { BasicChallenger, unauthorized } from './challenge.ts'
 import { readCredentials, type Password } from './credentials.ts'
 import type { Logins } from './logins.ts'
@@ -37,6 +37,8 @@ export interface TokenGrant {
 /** What a token has room for: it travels in a header. */
 const MAX_SCOPES = 64
 
+const EVERY_ACTION: readonly Action[] = ['pull', 'push', 'delete']
+
 /** Gives tokens: to users for their passwords, to everybody else for what everybody may do. */
 export class TokenDesk {
   readonly #parts: TokenDeskParts
@@ -50,10 +52,10 @@ export class TokenDesk {
     const { tokens, policy } = this.#parts
     const user = await this.#user(claim, password, options)
     const asker = user === undefined ? NOBODY_IN_PARTICULAR : { known: true, user }
-    const granted = scopes
-      .slice(0, MAX_SCOPES)
-      .map((scope): Scope => ({ ...scope, actions: scope.actions.filter((action) => policy.allows(asker, { ...scope, actions: [action] })) }))
-      .filter(({ actions }) => actions.length > 0)
+    const granted = scopes.slice(0, MAX_SCOPES).flatMap((scope) => {
+      const actions = allowedOf(scope, (action) => policy.allows(asker, { ...scope, actions: [action] }))
+      return actions.length === 0 ? [] : [{ ...scope, actions }]
+    })
     const now = Date.now()
     const token = await tokens.issue(user, granted, now)
     return { token, access_token: token, expires_in: TOKEN_LIFE, issued_at: new Date(now).toISOString(), scope: formatScopes(granted) }
@@ -66,4 +68,10 @@ export class TokenDesk {
     if (credentials.scheme === 'basic' && (await logins.check(credentials, claim.address, options))) return credentials.user
     throw unauthorized(new BasicChallenger(realm).challenge(), 'user or password is wrong')
   }
+}
+
+/** Who asks for everything, as skopeo does to delete, gets what there is. */
+function allowedOf({ actions }: Scope, allows: (action: Action) => boolean): Action[] {
+  const asked = new Set(actions.flatMap((action): readonly Action[] => (action === '*' && !allows('*') ? EVERY_ACTION : [action])))
+  return [...asked].filter((action) => allows(action))
 }

@@ -232,6 +232,12 @@ describe('a registry with rules', () => {
     assert.equal((await guarded.ask('POST', `/v2/bob/x/blobs/uploads/?mount=${DIGEST}&from=team/app`, bob)).status, 201)
   })
 
+  it('grant of everything what there is', async (t) => {
+    const guarded = await startGuarded(t, { access: [...access, { repository: ['free'], users: ['anonymous'], actions: ['pull'] }] })
+    assert.equal((await grantOf(guarded, 'scope=repository:team/x:*,pull', ALICE)).scope, 'repository:team/x:pull,push')
+    assert.equal((await grantOf(guarded, 'scope=repository:free:*&scope=repository:team/x:*&scope=registry:catalog:*')).scope, 'repository:free:pull')
+  })
+
   it('alone are for everybody, and nobody is asked', async (t) => {
     const guarded = await startGuarded(t, { access: [{ repository: ['<cid>'], users: ['anonymous'], actions: ['pull'] }], authHtpasswdPath: undefined, authHtpasswdRealm: undefined })
     assert.equal((await guarded.ask('GET', '/v2/')).status, 200)
