@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
+import { Observability } from './assembly/observability.ts'
 import { createCore, policyOf } from './assembly/registry.ts'
 import { addressOf, createServer, SERVER_CHECKS } from './assembly/server.ts'
 import { openStorage, type BuiltStorage } from './assembly/storage.ts'
@@ -22,6 +23,7 @@ import type { Registry } from './registry/registry.ts'
 import { DataDirectory } from './storage/data-directory.ts'
 import { silentLogger } from './telemetry/create-logger.ts'
 import type { Logger } from './telemetry/logger.ts'
+import type { MetricsSnapshot } from './telemetry/metrics.ts'
 
 export type { Config, DiscoService, Logger, NodeInfo, Registry }
 
@@ -32,6 +34,10 @@ export interface DiscoOptions extends Partial<Config> {
   readonly socket?: string | undefined
   /** … and in the others: no network of one's own, but that of the process that answers on this socket. */
   readonly upstream?: string | undefined
+  /** What tells this process from those others in metrics. @default main */
+  readonly processName?: string | undefined
+  /** The metrics of those others, to be told with one's own. */
+  readonly otherMetrics?: (() => Promise<readonly MetricsSnapshot[]>) | undefined
 }
 
 export interface StartOptions {
@@ -56,6 +62,10 @@ export interface Disco {
   stop(): Promise<void>
   /** Reads the files again that are looked at for changes anyway: the certificate. */
   reload(): void
+  /** Says to whoever asks that nothing shall come any more; `stop` does so too. */
+  drain(): void
+  /** What this process has counted; undefined without a debug address. */
+  metrics(): Promise<MetricsSnapshot | undefined>
   /** Tells those who find the data directory taken where this Disco answers. */
   announce(address: string): void
 }
@@ -74,13 +84,13 @@ export const CONFIG_CHECKS: Checks = {
  * @throws ConfigError with all that is wrong with the options
  * @throws DataDirectoryError when the directory can't be used or another Disco runs on it
  */
-export async function createDisco({ log = silentLogger(), socket, upstream, ...given }: DiscoOptions = {}): Promise<Disco> {
+export async function createDisco({ log = silentLogger(), socket, upstream, processName, otherMetrics, ...given }: DiscoOptions = {}): Promise<Disco> {
   const config = completeConfig(given, CONFIG_CHECKS)
   const directory = upstream === undefined ? DataDirectory.claim(config.data) : undefined
   try {
     const storage = await openStorage(config)
     try {
-      return await assemble(config, { log, socket, upstream, directory, storage })
+      return await assemble(config, { log, socket, upstream, processName, otherMetrics, directory, storage })
     } catch (error) {
       await storage.close()
       throw error
@@ -91,7 +101,7 @@ export async function createDisco({ log = silentLogger(), socket, upstream, ...g
   }
 }
 
-interface Ground {
+interface Ground extends Pick<DiscoOptions, 'processName' | 'otherMetrics'> {
   readonly log: Logger
   readonly socket: string | undefined
   readonly upstream: string | undefined
@@ -99,29 +109,34 @@ interface Ground {
   readonly storage: BuiltStorage
 }
 
-async function assemble(config: Config, { log, socket, upstream, directory, storage }: Ground): Promise<Disco> {
-  const { store, index } = storage
+async function assemble(config: Config, { log, socket, upstream, processName = 'main', otherMetrics: others, directory, storage }: Ground): Promise<Disco> {
+  const { index } = storage
+  const local = socket !== undefined
+  const observability = await Observability.create({ config, storage, name: processName, local, others, log: log.child({ name: 'health' }) })
+  const store = observability.store(storage.store)
   // Another process of this registry has asked already who comes by the socket.
   const access = socket === undefined ? await createAccess(config, log.child({ name: 'auth' })) : undefined
-  const network = upstream === undefined ? createNetwork(config, storage, log) : undefined
+  const network = upstream === undefined ? createNetwork(config, storage, observability, log) : undefined
   const core = createCore(config, store)
   const registry = new GlobalRegistry(
-    { core, store, index, provides: index, network, log: log.child({ name: 'global' }) },
+    { core, store, index, provides: index, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
     { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly },
   )
   const notifications = createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) })
-  const other = upstream === undefined ? undefined : new Upstream(upstream)
+  const other = upstream === undefined ? undefined : new Upstream(upstream, observability.traceparent)
   const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, storage)
-  const gateway = createGateway(index.blocks)
+  const gateway = createGateway(observability.blocks(index.blocks, 'gateway'))
   const { http, tls } = createServer(
-    { config, log: log.child({ name: 'http' }), local: socket !== undefined },
+    { config, log: log.child({ name: 'http' }), local },
     {
       registry,
       registryFor: reporting(config, registry, notifications),
       policy: policyOf(config),
       gateway,
-      authorizer: access?.authorizer,
-      services: access?.services,
+      authorizer: observability.authorizer(access?.authorizer),
+      services: new Map([...observability.services, ...(access?.services ?? [])]),
+      observer: observability.observers.requests,
+      accessLogDisabled: config.accessLogDisabled,
       elsewhere,
     },
   )
@@ -136,6 +151,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     return socket
   }
   const stop = async (): Promise<void> => {
+    observability.stopping()
     await http.stop(config.drainTimeout)
     await access?.close()
     await notifications?.stop()
@@ -143,6 +159,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     await upkeep?.stop()
     await registry.close()
     await network?.stop()
+    await observability.stop()
     await storage.close()
     directory?.release()
   }
@@ -155,6 +172,7 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
       if (stopped !== undefined) throw new Error('this Disco was stopped: create another to start again')
       if (started) throw new Error('this Disco was started already')
       started = true
+      await observability.start()
       await upkeep?.start()
       await notifications?.start()
       await network?.start()
@@ -165,6 +183,8 @@ async function assemble(config: Config, { log, socket, upstream, directory, stor
     },
     stop: () => (stopped ??= stop()),
     reload: () => tls?.reload(),
+    drain: () => observability.stopping(),
+    metrics: () => observability.snapshot(),
     announce: (address) => directory?.announce(address),
   }
 }
@@ -173,7 +193,7 @@ function checkMultiaddrs(addresses: readonly string[]): void {
   for (const address of addresses) parseMultiaddr(address)
 }
 
-function createNetwork(config: Config, { store, index }: BuiltStorage, parent: Logger): IpfsNetwork {
+function createNetwork(config: Config, { store, index }: BuiltStorage, observability: Observability, parent: Logger): IpfsNetwork {
   const log = parent.child({ name: 'ipfs' })
   return new EmbeddedNetwork({
     options: {
@@ -185,9 +205,9 @@ function createNetwork(config: Config, { store, index }: BuiltStorage, parent: L
       swarmKey: config.swarmKey,
       findTimeout: config.cloneTimeout,
     },
-    blocks: index.blocks,
+    blocks: observability.blocks(index.blocks, 'bitswap'),
     queue: index.queue,
-    session: sessionOpener({ store, index, log }),
+    session: sessionOpener({ store, index, observer: observability.observers.blocks, traceparent: observability.traceparent, log }),
     log,
   })
 }

@@ -17,6 +17,8 @@ import type { ChunkHashes, ObjectReader, ObjectStore } from '../storage/object-s
 export interface BuiltStorage {
   readonly store: ObjectStore & ChunkHashes
   readonly index: EmbeddedDagIndex
+  /** Of the index, and of the embedded store. */
+  readonly database: Database
   /** The index is kept apart from the images: it may lack some of them. */
   readonly apart: boolean
   close(): Promise<void>
@@ -36,7 +38,14 @@ export async function openStorage(config: Choice): Promise<BuiltStorage> {
   if (config.storageInmemory) return openMemory(config)
   if (config.storageFilesystem !== undefined) return openFilesystem(config.storageFilesystem, config)
   const store = await EmbeddedStore.open(config.data)
-  return { store, index: await closingAfter(store, () => EmbeddedDagIndex.open(store.database, store)), apart: false, close: () => store.close() }
+  const { database } = store
+  return { store, database, index: await closingAfter(store, () => EmbeddedDagIndex.open(database, store)), apart: false, close: () => store.close() }
+}
+
+/** What Distribution calls a driver. */
+export function driverOf({ storageInmemory, storageFilesystem }: Pick<Config, 'storageInmemory' | 'storageFilesystem'>): string {
+  if (storageInmemory) return 'inmemory'
+  return storageFilesystem === undefined ? 'embedded' : 'filesystem'
 }
 
 /** What `disco images` and `disco cid` look into; undefined where nothing is yet. @throws ConfigError, StorageFailedError */
@@ -73,7 +82,7 @@ async function withIndex(store: ObjectStore & ChunkHashes, directory: string, cl
     await database.close()
     await closeStore()
   }
-  return { store, index: await closingAfter(database, () => EmbeddedDagIndex.open(database, store, { apart: true })), apart: true, close }
+  return { store, database, index: await closingAfter(database, () => EmbeddedDagIndex.open(database, store, { apart: true })), apart: true, close }
 }
 
 /** What is open already is closed when the rest fails. */

@@ -1,9 +1,11 @@
+import cluster from 'node:cluster'
 import { UPSTREAM_VARIABLE } from '../config/environment.ts'
 import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import { failureLines } from './failure.ts'
 import { onShutdown } from './shutdown.ts'
+import { answerMetrics } from './worker-metrics.ts'
 
 /** What a worker tells the process that started it. */
 export type WorkerMessage = { readonly address: string } | { readonly failure: readonly string[] }
@@ -13,7 +15,8 @@ export async function serveAsWorker(config: Config): Promise<void> {
   const upstream = process.env[UPSTREAM_VARIABLE]
   if (upstream === undefined) throw new Error(`${UPSTREAM_VARIABLE} is not set`)
   try {
-    const disco = await createDisco({ ...config, upstream, log: createLogger(config).child({ pid: process.pid }) })
+    const disco = await createDisco({ ...config, upstream, processName: `worker-${cluster.worker?.id ?? 0}`, log: createLogger(config).child({ pid: process.pid }) })
+    answerMetrics(disco)
     onShutdown(() => disco.stop())
     await tell({ address: await disco.start() })
   } catch (error) {

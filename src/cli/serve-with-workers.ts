@@ -16,9 +16,10 @@ const LONGEST_SOCKET_PATH = 100
 export async function serveWithWorkers(config: Config): Promise<void> {
   const log = createLogger(config)
   const socket = socketPath(config.data)
-  const disco = await createDisco({ ...config, socket, log })
   const workers = new Workers(config.processes, { [UPSTREAM_VARIABLE]: socket }, log.child({ name: 'workers' }))
+  const disco = await createDisco({ ...config, socket, otherMetrics: () => workers.metrics(), log })
   const stop = async (): Promise<void> => {
+    disco.drain()
     await workers.stop()
     await disco.stop()
   }

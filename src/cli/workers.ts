@@ -2,7 +2,9 @@ import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
+import type { MetricsSnapshot } from '../telemetry/metrics.ts'
 import type { WorkerMessage } from './serve-as-worker.ts'
+import { askMetrics } from './worker-metrics.ts'
 
 /** Waited before a worker that died is replaced, at first and at most, in milliseconds; it doubles each time. */
 const FIRST_DELAY = 100
@@ -30,6 +32,13 @@ export class Workers {
     const started = await Promise.all(Array.from({ length: this.#count }, () => this.#fork()))
     for (const { worker } of started) void this.#replaceWhenDead(worker)
     return started[0]?.address ?? ''
+  }
+
+  /** What each of them has counted. */
+  async metrics(): Promise<MetricsSnapshot[]> {
+    const living = Object.values(cluster.workers ?? {}).filter((worker) => worker?.isConnected() === true)
+    const snapshots = await Promise.all(living.map((worker) => worker && askMetrics(worker)))
+    return snapshots.filter((snapshot) => snapshot !== undefined)
   }
 
   /** Lets each finish what it has in flight. */

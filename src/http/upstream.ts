@@ -11,10 +11,13 @@ const COMMON_HEADERS: ReadonlySet<string> = new Set(['date', 'content-length', '
 /** The process of this registry that has the network, behind a socket of the same machine. */
 export class Upstream {
   readonly #socketPath: string
+  readonly #traceparent: () => string | undefined
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1024 })
 
-  constructor(socketPath: string) {
+  /** @param traceparent the header of this name for a request that goes out now, where it is part of a trace */
+  constructor(socketPath: string, traceparent: () => string | undefined = () => undefined) {
     this.#socketPath = socketPath
+    this.#traceparent = traceparent
   }
 
   /** The answer to a GET or HEAD from over there. @throws RegistryError UNAVAILABLE when nobody is there */
@@ -34,10 +37,11 @@ export class Upstream {
 
   #ask(request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const { method, url, headers } = request
+    const traceparent = this.#traceparent()
     return new Promise((resolve, reject) => {
       // Without the body, its length would have the next request on the connection read as one.
       const passed = Object.entries(headers).filter(([name]) => !name.startsWith(':') && name !== 'content-length' && !CONNECTION_HEADERS.has(name))
-      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: { ...Object.fromEntries(passed), host: hostOf(request) }, signal })
+      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: { ...Object.fromEntries(passed), ...(traceparent === undefined ? {} : { traceparent }), host: hostOf(request) }, signal })
       question.once('response', resolve)
       question.on('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))
       question.end()

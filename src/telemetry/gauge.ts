@@ -12,8 +12,6 @@ export interface GaugeSpec {
   readonly labels?: readonly string[]
   /** Only grows, from the start of the process on. @default false */
   readonly counter?: boolean
-  /** Every process reads the same in the store, so that their values are not added up. @default false */
-  readonly shared?: boolean
   /** One that fails is left out of this answer. */
   readonly read: () => number | readonly Reading[] | Promise<number | readonly Reading[]>
 }

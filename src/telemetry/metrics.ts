@@ -1,4 +1,4 @@
-import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Registry, type Aggregator, type MetricObjectWithValues, type MetricValue } from 'prom-client'
+import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Registry, type MetricObjectWithValues, type MetricValue } from 'prom-client'
 import { IpfsMetrics } from './ipfs-metrics.ts'
 import type { GaugeSpec, Reading } from './gauge.ts'
 import type { Logger } from './logger.ts'
@@ -8,6 +8,9 @@ import { StorageMetrics } from './storage-metrics.ts'
 
 /** The metrics of one process, as they go from one to another. */
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[]
+
+/** `challenged`: nothing was brought that proves who asks; `rejected`: what was brought proves nothing. */
+export type Authentication = 'anonymous' | 'user' | 'challenged' | 'rejected' | 'denied' | 'throttled' | 'failed'
 
 export interface MetricsOptions {
   /** What tells this process from the others of its registry, on metrics of Node itself. */
@@ -44,12 +47,10 @@ export class Metrics {
     })
   }
 
-  authenticated(outcome: 'anonymous' | 'user' | 'challenged' | 'rejected' | 'denied' | 'throttled' | 'failed'): void {
-    this.#authentications.inc({ outcome })
-  }
+  readonly authenticated = (outcome: Authentication): void => this.#authentications.inc({ outcome })
 
   /** Adds one that is read when somebody asks. */
-  readonly add = ({ name, help, labels = [], counter = false, shared = false, read }: GaugeSpec): void => {
+  readonly add = ({ name, help, labels = [], counter = false, read }: GaugeSpec): void => {
     const collect = async (): Promise<void> => {
       metric.reset()
       try {
@@ -60,8 +61,7 @@ export class Metrics {
         this.#log.warn({ err, metric: name }, 'a metric could not be read')
       }
     }
-    const aggregator: Aggregator = shared ? 'max' : 'sum'
-    const configuration = { name, help, labelNames: labels, registers: [this.#registry], aggregator, collect }
+    const configuration = { name, help, labelNames: labels, registers: [this.#registry], collect }
     const metric: Counter | Gauge = counter ? new Counter(configuration) : new Gauge(configuration)
   }
 

@@ -12,7 +12,6 @@ export interface OtlpTracerOptions {
   readonly endpoint: string
   /** Where OpenTelemetry's own variables stand: `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, … */
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly version: string
   readonly log: Logger
 }
 
@@ -28,14 +27,14 @@ export class OtlpTracer implements Tracer {
   readonly #provider: TracerProvider
   readonly #tracer: ApiTracer
 
-  constructor({ endpoint, env, version, log }: OtlpTracerOptions) {
+  constructor({ endpoint, env, log }: OtlpTracerOptions) {
     const exporter = telling(new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` }), log)
     this.#provider = new TracerProvider({
-      resource: resourceFromAttributes({ 'service.name': 'disco', 'service.version': version }).merge(detectResources({ detectors: [envDetector] })),
+      resource: resourceFromAttributes({ 'service.name': 'disco' }).merge(detectResources({ detectors: [envDetector] })),
       sampler: samplerOf(env['OTEL_TRACES_SAMPLER'], env['OTEL_TRACES_SAMPLER_ARG']),
       spanProcessors: [new BatchSpanProcessor({ exporter, maxQueueSize: MAX_WAITING, scheduledDelayMillis: SEND_EVERY })],
     })
-    this.#tracer = this.#provider.getTracer('disco', version)
+    this.#tracer = this.#provider.getTracer('disco')
   }
 
   async span<T>(name: string, { attributes = {}, traceparent, server = false }: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {

@@ -102,6 +102,11 @@ export class BlockTable implements BlockReader {
     await this.#write([{ sql: 'UPDATE dag_object SET root = ? WHERE path = ?', params: [options.root.bytes, path] }], options)
   }
 
+  /** Objects that have been indexed: the highest number that one was given, which costs nothing to look up. */
+  get objects(): number {
+    return this.#database.get<{ last: number | null }>('SELECT max(id) AS last FROM dag_object')?.last ?? 0
+  }
+
   /** The root that `putSlices` made known. */
   root(path: string): Uint8Array | undefined {
     return this.#database.get<{ root: Uint8Array | null }>('SELECT root FROM dag_object WHERE path = ?', path)?.root ?? undefined

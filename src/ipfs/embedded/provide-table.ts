@@ -27,6 +27,11 @@ export class ProvideTable {
     return rows.map(({ cid }) => CID.decode(cid))
   }
 
+  /** How many those are. */
+  count(before: number): number {
+    return this.#database.get<{ roots: number }>('SELECT count(*) AS roots FROM provide WHERE at < ?', before)?.roots ?? 0
+  }
+
   /** The network has heard of it `at` this time. A power loss may forget it: then it hears again. */
   async provided(root: CID, at: number, options?: AbortOptions): Promise<void> {
     await this.#database.write([{ sql: 'UPDATE provide SET at = ? WHERE cid = ?', params: [at, root.bytes] }], { ...options, durable: false })

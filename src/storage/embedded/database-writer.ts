@@ -17,6 +17,8 @@ export type CloseRequest = 'close'
 
 export interface WriteOutcome {
   readonly id: number
+  /** The first of those that shared a commit. */
+  readonly leads?: boolean
   /** Index of the statement whose expectation did not hold. */
   readonly unexpected?: number
   readonly error?: Error
@@ -165,7 +167,7 @@ function serve(port: MessagePort, writer: Writer): void {
       waiting.push(next.message)
     }
     const requests = waiting.filter((request) => request !== 'close')
-    if (requests.length > 0) for (const outcome of writer.commit(requests)) port.postMessage(outcome)
+    if (requests.length > 0) for (const [index, outcome] of writer.commit(requests).entries()) port.postMessage({ ...outcome, leads: index === 0 })
     if (requests.length < waiting.length) {
       writer.close()
       port.close()

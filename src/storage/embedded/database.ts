@@ -41,6 +41,8 @@ export class Database {
   #holding: Promise<void> = Promise.resolve()
   readonly #pending = new Map<number, Pending>()
   #next = 0
+  #commits = 0
+  #settled = 0
   #failure: Error | undefined
 
   private constructor(reader: DatabaseSync, writer: Worker, reserve: Reserve) {
@@ -117,6 +119,17 @@ export class Database {
     await this.#holding
   }
 
+  /** Since it was opened: writes that have come to their end, commits that they shared; and writes that wait. */
+  get load(): { readonly writes: number; readonly commits: number; readonly waiting: number } {
+    return { writes: this.#settled, commits: this.#commits, waiting: this.#pending.size }
+  }
+
+  /** Bytes of the file. @throws StorageFailedError */
+  get size(): number {
+    const { bytes = 0 } = this.get<{ bytes: number }>('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size') ?? {}
+    return bytes
+  }
+
   /** Waits for the writes under way. Safe to repeat. */
   async close(): Promise<void> {
     if (this.#failure === undefined) {
@@ -144,6 +157,8 @@ export class Database {
     const pending = this.#pending.get(outcome.id)
     if (pending === undefined) return
     this.#pending.delete(outcome.id)
+    this.#settled++
+    if (outcome.leads === true) this.#commits++
     if (this.#pending.size === 0) this.#writer.unref()
     if (outcome.unexpected !== undefined) {
       pending.reject(pending.statements[outcome.unexpected]?.otherwise ?? new Error('an expectation of the write does not hold'))
