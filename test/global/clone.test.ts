@@ -83,10 +83,12 @@ describe('a clone', () => {
       async () => assert.deepEqual(await disco.registry.tags(cid), { entries: ['latest'], more: false }),
       async () => assertSameBytes(await contentOf((await disco.registry.blob(cid, formatDigest(layer.digest))).read()), layer.bytes),
     ]
-    for (const ask of asks) {
+    for (const [round, ask] of asks.entries()) {
       await ask()
       await landed()
       await ask()
+      // seen before it is acknowledged, where a commit takes several steps
+      await until(() => disco.provided.filter((root) => root === cid).length > round)
       await disco.store.commit({ changes: [{ delete: 'docker' }] })
     }
   })

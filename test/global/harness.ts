@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { pino } from 'pino'
+import { openStorage, type BuiltStorage } from '../../src/assembly/storage.ts'
 import { GlobalRegistry, type GlobalRegistryOptions } from '../../src/global/global-registry.ts'
-import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
+import type { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { EmbeddedSession } from '../../src/ipfs/embedded/session.ts'
 import { ContentUnavailableError } from '../../src/ipfs/errors.ts'
 import type { BlockReader, ImageSession, IpfsNetwork } from '../../src/ipfs/node.ts'
@@ -14,7 +15,7 @@ import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts
 import { RegistryCore } from '../../src/registry/core.ts'
 import { REPOSITORIES } from '../../src/registry/paths.ts'
 import type { ManifestReceipt, Registry } from '../../src/registry/registry.ts'
-import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
+import type { Sparseness } from '../../src/registry/sparseness.ts'
 import type {
   AbortOptions, Batch, ByteRange, ChunkHashes, ListOptions, ObjectStat, ObjectStore, UploadStore,
 } from '../../src/storage/object-store.ts'
@@ -25,9 +26,15 @@ export type Peer = Pick<BlockReader, 'get'>
 export interface DiscoOptions extends GlobalRegistryOptions {
   /** Whom clones ask. @default no network */
   readonly peers?: readonly Peer[]
+  readonly sparseness?: Sparseness
   /** Changes what sessions do. */
   readonly session?: (session: ImageSession) => ImageSession
 }
+
+/** Stores that a Disco can be on; a suite that is run on another than the default names it before it begins. */
+export type StoreKind = 'embedded' | 'filesystem' | 'memory'
+
+export const STORE_VARIABLE = 'DISCO_TEST_STORE'
 
 /** A whole Disco but for its sockets: the real registry, index and sessions over a data directory of its own. */
 export class TestDisco {
@@ -39,13 +46,17 @@ export class TestDisco {
   /** Sessions that were opened. */
   sessions = 0
   readonly #directory: string
+  readonly #storage: BuiltStorage
   readonly #others: TestDisco[] = []
 
-  private constructor(directory: string, store: InjectableStore, index: EmbeddedDagIndex, options: DiscoOptions) {
+  private constructor(directory: string, storage: BuiltStorage, options: DiscoOptions) {
     this.#directory = directory
+    this.#storage = storage
+    const store = new InjectableStore(storage.store)
+    const { index } = storage
     this.store = store
     this.index = index
-    this.core = new RegistryCore(store)
+    this.core = new RegistryCore(store, { sparseness: options.sparseness })
     const log = pino({ level: 'silent' })
     const { peers, session = (own) => own } = options
     const network: Pick<IpfsNetwork, 'open'> | undefined = peers && {
@@ -63,23 +74,34 @@ export class TestDisco {
   }
 
   static async #open(directory: string, options: DiscoOptions): Promise<TestDisco> {
-    const embedded = await EmbeddedStore.open(directory)
-    const store = new InjectableStore(embedded)
-    return new TestDisco(directory, store, await EmbeddedDagIndex.open(embedded.database, store), options)
+    const kind = (process.env[STORE_VARIABLE] ?? 'embedded') as StoreKind
+    const storage = await openStorage({
+      data: directory,
+      storageFilesystem: kind === 'filesystem' ? join(directory, 'tree') : undefined,
+      storageInmemory: kind === 'memory',
+      readonly: false,
+      processes: 1,
+    })
+    return new TestDisco(directory, storage, options)
   }
 
-  /** Opens the data directory once more, as another process does. */
+  /** Opens the data directory once more, as another process does; what is in memory, only this one has. */
   async sharing(options: DiscoOptions = {}): Promise<TestDisco> {
-    const other = await TestDisco.#open(this.#directory, options)
+    const inMemory = process.env[STORE_VARIABLE] === 'memory'
+    const other = inMemory ? new TestDisco(this.#directory, { ...this.#storage, close: async () => {} }, options) : await TestDisco.#open(this.#directory, options)
     this.#others.push(other)
     return other
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#others.map((other) => other.close()))
-    await this.registry.close()
-    await this.store.close()
+    await this.#shut()
     await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  async #shut(): Promise<void> {
+    await Promise.all(this.#others.map((other) => other.#shut()))
+    await this.registry.close()
+    await this.#storage.close()
   }
 
   /** Every path below `directory`, sorted; itself where there is none. */
@@ -93,13 +115,13 @@ export class TestDisco {
   }
 }
 
-/** The embedded store, in which a test gets between: before commits, with a failure or with another's commit. */
+/** A store in which a test gets between: before commits, with a failure or with another's commit. */
 export class InjectableStore implements ObjectStore, ChunkHashes {
   readonly uploads: UploadStore
   beforeCommit: ((batch: Batch) => Promise<void> | void) | undefined
-  readonly #inner: EmbeddedStore
+  readonly #inner: ObjectStore & ChunkHashes
 
-  constructor(inner: EmbeddedStore) {
+  constructor(inner: ObjectStore & ChunkHashes) {
     this.#inner = inner
     this.uploads = inner.uploads
   }
@@ -127,10 +149,6 @@ export class InjectableStore implements ObjectStore, ChunkHashes {
 
   chunkHashes(path: string, options?: AbortOptions): Promise<Uint8Array> {
     return this.#inner.chunkHashes(path, options)
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
   }
 }
 
