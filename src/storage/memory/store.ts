@@ -1,37 +1,30 @@
 import { createHash } from 'node:crypto'
 import { ConflictError, ObjectUnknownError } from '../errors.ts'
-import { assertDirectory, assertPath } from '../object-path.ts'
+import { assertPath } from '../object-path.ts'
 import {
   CHUNK_SIZE, type AbortOptions, type Batch, type ByteRange, type ChunkHashes, type Expectation, type ListOptions, type ObjectStat, type ObjectStore,
 } from '../object-store.ts'
 import { pageOf, slices } from './pages.ts'
+import { ObjectTree } from './tree.ts'
 import { MemoryUploads } from './uploads.ts'
-
-interface StoredObject {
-  readonly data: Uint8Array
-  readonly modifiedAt: number
-}
 
 /** Keeps everything in memory; for tests, and for registries that may forget. A commit never yields, hence is atomic. */
 export class MemoryStore implements ObjectStore, ChunkHashes {
   readonly uploads: MemoryUploads = new MemoryUploads()
-  readonly #objects = new Map<string, StoredObject>()
+  readonly #objects = new ObjectTree()
 
   async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
     options.signal?.throwIfAborted()
-    assertPath(path)
     const object = this.#objects.get(path)
     return object === undefined ? undefined : { size: object.data.byteLength, modifiedAt: object.modifiedAt }
   }
 
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
     options.signal?.throwIfAborted()
-    assertPath(path)
     return this.#objects.get(path)?.data.slice()
   }
 
   async *read(path: string, options: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    assertPath(path)
     const object = this.#objects.get(path)
     if (object === undefined) throw new ObjectUnknownError(path)
     yield* slices(() => object.data, options)
@@ -39,7 +32,7 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
 
   async list(directory: string, options: ListOptions = {}): Promise<string[]> {
     options.signal?.throwIfAborted()
-    return pageOf(this.#names(directory), options)
+    return pageOf(this.#objects.names(directory), options)
   }
 
   async commit(batch: Batch, options: AbortOptions = {}): Promise<void> {
@@ -51,12 +44,12 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
     const finished = uploads.map(({ id, path, digest }) => ({ id, path, data: this.uploads.finish(id, digest) }))
     const modifiedAt = Date.now()
     for (const { id, path, data } of finished) {
-      if (!this.#objects.has(path)) this.#objects.set(path, { data, modifiedAt })
+      if (this.#objects.get(path) === undefined) this.#objects.set(path, { data, modifiedAt })
       this.uploads.drop(id)
     }
     for (const change of changes) {
       if ('put' in change) this.#objects.set(change.put, { data: new Uint8Array(change.data), modifiedAt })
-      else this.#delete(change.delete)
+      else this.#objects.delete(change.delete)
     }
   }
 
@@ -73,26 +66,12 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
   #check(expectation: Expectation): void {
     if ('path' in expectation) {
       const { path, data } = expectation
-      assertPath(path)
       const actual = this.#objects.get(path)?.data
       if (data === undefined ? actual !== undefined : actual === undefined || Buffer.compare(actual, data) !== 0) throw new ConflictError(path)
       return
     }
     const { directory, names } = expectation
-    const actual = pageOf(this.#names(directory), { limit: names.length + 1 })
+    const actual = pageOf(this.#objects.names(directory), { limit: names.length + 1 })
     if (actual.length !== names.length || actual.some((name, index) => name !== names[index])) throw new ConflictError(directory)
-  }
-
-  #names(directory: string): Set<string> {
-    assertDirectory(directory)
-    const prefix = directory === '' ? '' : `${directory}/`
-    const below = [...this.#objects.keys()].filter((path) => path.startsWith(prefix))
-    return new Set(below.map((path) => path.slice(prefix.length).split('/', 1)[0] ?? ''))
-  }
-
-  #delete(path: string): void {
-    for (const key of this.#objects.keys()) {
-      if (key === path || key.startsWith(`${path}/`)) this.#objects.delete(key)
-    }
   }
 }
