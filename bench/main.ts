@@ -6,6 +6,7 @@ import { parseArgs, promisify } from 'node:util'
 import type { Case } from './cases/case.ts'
 import { cloneByBitswap, cloneByGateway } from './cases/clone.ts'
 import { disk } from './cases/disk.ts'
+import { lists } from './cases/lists.ts'
 import { manifests } from './cases/manifests.ts'
 import { pull1, pull8 } from './cases/pull.ts'
 import { push1, push8 } from './cases/push.ts'
@@ -14,7 +15,7 @@ import { PEERS, type PeerId } from './peers.ts'
 import { machine, table, type Measured, type Round, type VersionedPeer } from './report.ts'
 import type { Server } from './server.ts'
 
-const CASES: readonly Case[] = [push1, push8, pull1, pull8, manifests, cloneByGateway, cloneByBitswap, disk]
+const CASES: readonly Case[] = [push1, push8, pull1, pull8, manifests, cloneByGateway, cloneByBitswap, disk, lists]
 const USAGE = `bench [filter] [--runs N] [--peers id,id] [--dir DIRECTORY]
 
   filter   only cases whose name contains it: ${CASES.map(({ name }) => name).join(' ')}
