@@ -123,6 +123,7 @@ async function assemble(config: Config, { log, socket, upstream, processName = '
     { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly },
   )
   const notifications = createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) })
+  observability.notifications(notifications)
   const other = upstream === undefined ? undefined : new Upstream(upstream, observability.traceparent)
   const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, storage)
   const gateway = createGateway(observability.blocks(index.blocks, 'gateway'))

@@ -5,6 +5,7 @@ import { debugHealthPages, healthPages, metricsPage, type Page } from '../http/h
 import type { BlockReader, IpfsNetwork } from '../ipfs/node.ts'
 import { observedReader } from '../ipfs/observed-blocks.ts'
 import { observedSessions } from '../ipfs/observed-sessions.ts'
+import type { Notifications } from '../notifications/notifications.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { ObservedStore } from '../storage/observed-store.ts'
 import { Health } from '../telemetry/health.ts'
@@ -62,7 +63,7 @@ export class Observability {
     this.#server = config.debugAddress === undefined || name !== 'main' ? undefined : new DebugServer(this.#pages(), log)
   }
 
-  /** For rooms that have something to show. Does nothing where nobody asks for metrics. */
+  /** Does nothing where nobody asks for metrics. */
   readonly add: AddGauge = (spec) => this.#metrics?.add(spec)
 
   /** The header `traceparent` for what is asked of others now. */
@@ -96,6 +97,14 @@ export class Observability {
     this.add({ name: 'disco_ipfs_peers', help: 'Peers of the swarm that are connected.', read: peers })
     const { sessions } = this.observers
     return sessions === undefined ? network : observedSessions(network, sessions)
+  }
+
+  notifications(notifications: Pick<Notifications, 'waiting'> | undefined): void {
+    if (notifications === undefined || this.#ground.name !== 'main') return
+    this.add({
+      name: 'registry_notifications_pending_total', help: 'Events that wait for each endpoint.', labels: ['endpoint'],
+      read: async () => [...await notifications.waiting()].map(([endpoint, value]) => ({ labels: { endpoint }, value })),
+    })
   }
 
   /** Undefined without metrics. */

@@ -36,8 +36,8 @@ export class Workers {
 
   /** What each of them has counted. */
   async metrics(): Promise<MetricsSnapshot[]> {
-    const living = Object.values(cluster.workers ?? {}).filter((worker) => worker?.isConnected() === true)
-    const snapshots = await Promise.all(living.map((worker) => worker && askMetrics(worker)))
+    const living = Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker?.isConnected() === true)
+    const snapshots = await Promise.all(living.map((worker) => askMetrics(worker)))
     return snapshots.filter((snapshot) => snapshot !== undefined)
   }
 
