@@ -23,7 +23,7 @@ export interface Received {
 export async function* bodyChunks(request: HttpRequest, timeout: number, traffic: Received = { received: 0 }): AsyncGenerator<Uint8Array, void, void> {
   const waiting: Uint8Array[] = []
   let bytes = 0
-  let ended = request.readableEnded
+  let ended = request.readableEnded && isWhole(request)
   let failure: Error | undefined = request.errored ?? undefined
   let wake = (): void => {}
   const onData = (chunk: Uint8Array): void => {
@@ -37,10 +37,14 @@ export async function* bodyChunks(request: HttpRequest, timeout: number, traffic
     failure ??= error
     wake()
   }
-  const onEnd = (): void => {
-    if (!isWhole(request)) return onError(cutOff())
+  const onWhole = (): void => {
     ended = true
     wake()
+  }
+  const onEnd = (): void => {
+    if (isWhole(request)) return onWhole()
+    // Node may tell the end of a stream of HTTP/2 before it has noted it.
+    setImmediate(() => (isWhole(request) ? onWhole() : onError(cutOff())))
   }
   const onClose = (): void => {
     if (!ended) onError(cutOff())

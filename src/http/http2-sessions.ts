@@ -28,9 +28,11 @@ const GOODBYE = 1_000
 /** Connections that speak HTTP/2, whatever they came over. */
 export class Http2Sessions {
   readonly #server: Http2Server
-  readonly #sessions = new Set<ServerHttp2Session>()
+  readonly #keepAlive: number
+  readonly #connections = new Set<Http2Connection>()
 
   constructor({ listener, idleTimeout, keepAlive, headerSize }: Http2SessionsOptions) {
+    this.#keepAlive = keepAlive
     this.#server = createServer({
       settings: { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: STREAMS, maxHeaderListSize: headerSize },
       maxSessionMemory: SESSION_MEMORY,
@@ -42,48 +44,71 @@ export class Http2Sessions {
     this.#server.on('checkContinue', (request, response) => void listener.handle(request, response, true))
     // What a client does wrong ends its own connection, and is nobody else's business.
     this.#server.on('sessionError', () => {})
-    this.#server.on('session', (session) => this.#keep(session, keepAlive))
   }
 
   /** Nothing of the connection may have been read, but what was given back to it. */
   take(socket: Socket): void {
+    this.#server.once('session', (session) => {
+      session.setLocalWindowSize(SESSION_WINDOW)
+      const connection = new Http2Connection(session, socket, this.#keepAlive)
+      this.#connections.add(connection)
+      socket.once('close', () => this.#connections.delete(connection))
+    })
     this.#server.emit('connection', socket)
   }
 
-  /** Each session ends when its requests have. */
+  /** Each connection ends when its requests have. */
   close(): void {
-    for (const session of this.#sessions) session.close()
+    for (const connection of this.#connections) connection.close()
   }
 
   destroy(): void {
-    for (const session of this.#sessions) session.destroy()
+    for (const connection of this.#connections) connection.destroy()
   }
+}
 
-  /** One that pings is not idle for Node, and one whose first request never becomes whole isn't either. */
-  #keep(session: ServerHttp2Session, keepAlive: number): void {
-    this.#sessions.add(session)
-    session.setLocalWindowSize(SESSION_WINDOW)
-    let open = 0
-    let timer: NodeJS.Timeout | undefined
-    const goodbye = (): void => {
-      session.close()
-      timer = setTimeout(() => session.destroy(), GOODBYE).unref()
-    }
-    const rest = (): void => {
-      timer = setTimeout(goodbye, keepAlive).unref()
-    }
-    rest()
+/**
+ * Ends a connection without requests. One that pings is not idle for Node, nor is one whose first request never becomes
+ * whole; and of one that is to close, Node ends its own half only, and waits for the client for ever.
+ */
+class Http2Connection {
+  readonly #session: ServerHttp2Session
+  readonly #socket: Socket
+  readonly #keepAlive: number
+  #open = 0
+  #closing = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(session: ServerHttp2Session, socket: Socket, keepAlive: number) {
+    this.#session = session
+    this.#socket = socket
+    this.#keepAlive = keepAlive
     session.on('stream', (stream) => {
-      open++
-      clearTimeout(timer)
+      this.#open++
+      clearTimeout(this.#timer)
       stream.once('close', () => {
-        open--
-        if (open === 0 && !session.destroyed) rest()
+        this.#open--
+        this.#rest()
       })
     })
-    session.once('close', () => {
-      clearTimeout(timer)
-      this.#sessions.delete(session)
-    })
+    socket.once('close', () => clearTimeout(this.#timer))
+    this.#rest()
+  }
+
+  close(): void {
+    this.#closing = true
+    this.#session.close()
+    this.#rest()
+  }
+
+  destroy(): void {
+    this.#session.destroy()
+    this.#socket.destroy()
+  }
+
+  #rest(): void {
+    if (this.#open > 0 || this.#socket.destroyed) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => (this.#closing ? this.destroy() : this.close()), this.#closing ? GOODBYE : this.#keepAlive).unref()
   }
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { constants, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 
 /** A request of either version of HTTP, as far as both are alike. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest
@@ -39,9 +39,20 @@ export function isThrough(response: HttpResponse): boolean {
   return response instanceof Http2ServerResponse ? response.writableEnded : (response as ServerResponse).writableFinished
 }
 
-/** Whether a body that has ended is all there. Node ends that of a stream of HTTP/2 also when the client resets it. */
+/** So that no client takes what came for the whole: a stream that is merely destroyed ends without an error. */
+export function cutOff(response: HttpResponse): void {
+  if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else response.destroy()
+}
+
+/**
+ * Whether a body that has ended is all there. Node ends that of a stream of HTTP/2 also when the client resets it, then
+ * without a word of it at first; and where the client did end it, Node may say so before the state of the stream does.
+ */
 export function isWhole(request: HttpRequest): boolean {
-  return isHttp2(request) ? request.stream.state.remoteClose === 1 : request.complete
+  if (!isHttp2(request)) return request.complete
+  const { stream } = request
+  return !stream.closed && !stream.destroyed && stream.state.remoteClose === 1
 }
 
 /** The host that a client wrote: HTTP/2 has a header of its own for it. */

@@ -1,17 +1,22 @@
 import { ANYONE, type Authorizer, type Claim, type Identity, type Scope } from '../auth/authorizer.ts'
+import { cidOf } from '../global/names.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { blobTooLarge } from '../registry/limits.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { SeenRequest } from '../telemetry/request-observer.ts'
 import type { Answer } from './answer.ts'
-import { clientOf, type Client } from './client.ts'
+import type { Client } from './client.ts'
+import { countedAs, type ClientLimits, type Leave } from './client-limits.ts'
 import { handlerOf, type ApiPolicy } from './dispatch.ts'
 import type { Gateway } from './gateway.ts'
 import type { HttpRequest } from './message.ts'
+import type { Prefix } from './prefix.ts'
 import type { RequestBody } from './request-body.ts'
-import { parseRoute, type Route } from './routes.ts'
+import { HANDLER_NAMES, parseRoute, type Route } from './routes.ts'
 import { scopesOf } from './scopes.ts'
 
 /** Answers what is no part of the registry: health, tokens. */
-export type Service = (request: HttpRequest, signal: AbortSignal, body: RequestBody) => Promise<Answer>
+export type Service = (request: HttpRequest, signal: AbortSignal, body: RequestBody, client: Client) => Promise<Answer>
 
 export interface ReceptionParts {
   readonly registry: Registry
@@ -20,6 +25,12 @@ export interface ReceptionParts {
   readonly policy?: ApiPolicy | undefined
   /** @default nobody is asked */
   readonly authorizer?: Authorizer | undefined
+  /** @default nobody is counted */
+  readonly limits?: ClientLimits | undefined
+  /** Bytes of one blob that is pushed; 0 is any number. @default 0 */
+  readonly blobSize?: number | undefined
+  /** The path that all of it is below; services are found above it too. @default none */
+  readonly prefix?: Prefix | undefined
   /** Answers `/ipfs/…`. */
   readonly gateway?: Gateway | undefined
   /** By their path. They let in whom they like. */
@@ -41,8 +52,13 @@ export interface Asker {
 export interface Visit {
   /** As in the log and in `X-Request-Id`. */
   readonly id: string
+  /** Told what the request is for and who asks. */
+  readonly seen: Pick<SeenRequest, 'handler' | 'user'>
   readonly request: HttpRequest
   readonly body: RequestBody
+  readonly client: Client
+  /** Called when the answer has left. */
+  readonly leaving: Leave[]
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal
 }
@@ -57,49 +73,90 @@ export class Reception {
 
   /** @throws RegistryError, GatewayError and whatever went wrong below */
   async answer(visit: Visit): Promise<Answer> {
-    const { request, signal } = visit
+    const { request, client } = visit
+    const { prefix } = this.#parts
+    const service = this.#service(visit)
+    if (service !== undefined) return await service
+    if (prefix !== undefined) request.url = prefix.without(request.url ?? '') ?? ''
+    const below = prefix && this.#service(visit)
+    if (below !== undefined) return await below
+    this.#enter(visit, countedAs(undefined, client.address))
     const { url = '' } = request
-    const mark = url.indexOf('?')
-    const path = mark === -1 ? url : url.slice(0, mark)
-    const service = this.#parts.services?.get(path)
-    if (service !== undefined) return await service(request, signal, visit.body)
+    const path = pathOf(url)
     if (this.#parts.gateway !== undefined && path.startsWith('/ipfs/')) return await this.#block(visit, path, this.#parts.gateway)
     const route = parseRoute(path)
     // Who may not even ask learns nothing, not even what there is not.
     if (route === undefined && path.startsWith('/v2/')) await this.#authorize(visit, [])
     if (route === undefined) throw new RegistryError('UNSUPPORTED', 'no such endpoint', { status: 404 })
-    return await this.#registry(visit, route, mark === -1 ? '' : url.slice(mark + 1))
+    return await this.#registry(visit, route, url.slice(path.length + 1))
+  }
+
+  #service({ request, seen, signal, body, client }: Visit): Promise<Answer> | undefined {
+    const path = pathOf(request.url)
+    const service = this.#parts.services?.get(path)
+    if (service !== undefined) seen.handler = path.slice(1)
+    return service?.(request, signal, body, client)
   }
 
   async #registry(visit: Visit, route: Route, search: string): Promise<Answer> {
-    const { id, request, body, signal } = visit
+    const { id, seen, request, body, client, signal } = visit
+    seen.handler = HANDLER_NAMES[route.resource]
     const { elsewhere, policy, registryFor } = this.#parts
     const { method = '', headers } = request
     const { name, reference } = route
     const identity = await this.#authorize(visit, scopesOf(method, route, search))
     const handler = handlerOf(route.resource, method, policy)
-    const client = clientOf(request)
-    const answered = await elsewhere?.(route, request, signal)
-    if (answered !== undefined) return answered
-    const registry = registryFor?.({ id, method, client, identity }) ?? this.#parts.registry
-    return await handler({ registry, name, reference, search, headers, body, client, identity, signal })
+    const done = this.#count(visit, route, identity)
+    try {
+      const answered = await elsewhere?.(route, request, signal)
+      if (answered !== undefined) return answered
+      const registry = registryFor?.({ id, method, client, identity }) ?? this.#parts.registry
+      return await handler({ registry, name, reference, search, headers, body, client, identity, signal })
+    } finally {
+      done?.()
+    }
   }
 
   /** Who may pull a repository of this name may have the block: rules for CIDs hold for both. */
   async #block(visit: Visit, path: string, gateway: Gateway): Promise<Answer> {
+    visit.seen.handler = 'gateway'
     await this.#authorize(visit, [{ type: 'repository', name: path.split('/', 3)[2] ?? '', actions: ['pull'] }])
     return await gateway(visit.request, visit.signal)
   }
 
-  async #authorize({ request, signal }: Visit, scopes: readonly Scope[]): Promise<Identity> {
+  async #authorize(visit: Visit, scopes: readonly Scope[]): Promise<Identity> {
     const { authorizer } = this.#parts
     if (authorizer === undefined) return ANYONE
-    return await authorizer.authorize(claimOf(request), scopes, { signal })
+    const { request, client, seen, signal } = visit
+    const identity = await authorizer.authorize(claimOf(request, client), scopes, { signal })
+    seen.user = identity.user
+    if (identity.user !== undefined) this.#enter(visit, countedAs(identity.user, client.address))
+    return identity
+  }
+
+  #enter({ leaving }: Visit, client: string): void {
+    const leave = this.#parts.limits?.enter(client)
+    if (leave !== undefined) leaving.push(leave)
+  }
+
+  /** What costs more than other requests, for as long as its answer is not known. */
+  #count({ request, body, client: { address } }: Visit, { resource, name }: Route, { user }: Identity): Leave | undefined {
+    const { limits, blobSize = 0 } = this.#parts
+    const isUpload = (resource === 'upload' || resource === 'uploads') && body.length !== 0
+    if (isUpload && blobSize > 0 && body.length !== undefined && body.length > blobSize) throw blobTooLarge(blobSize)
+    if (limits === undefined) return undefined
+    if (isUpload) return limits.upload(countedAs(user, address))
+    const cid = request.method === 'GET' || request.method === 'HEAD' ? cidOf(name) : undefined
+    return cid === undefined ? undefined : limits.image(countedAs(user, address), cid.toString())
   }
 }
 
 /** What a request brings to prove who asks. */
-export function claimOf(request: HttpRequest): Claim {
-  const { address, origin } = clientOf(request)
-  return { authorization: request.headers.authorization, address, origin }
+export function claimOf({ headers }: HttpRequest, { address, origin }: Client): Claim {
+  return { authorization: headers.authorization, address, origin }
+}
+
+function pathOf(url = ''): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? url : url.slice(0, mark)
 }

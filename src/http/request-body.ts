@@ -1,7 +1,7 @@
 import { constants, type Http2ServerRequest } from 'node:http2'
 import { RegistryError } from '../oci/errors.ts'
 import { giveBack } from '../storage/give-back.ts'
-import { bodyChunks } from './body-chunks.ts'
+import { bodyChunks, type Received } from './body-chunks.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { isHttp2, isWhole, type HttpRequest, type HttpResponse } from './message.ts'
 
@@ -18,6 +18,8 @@ export interface RequestBodyOptions {
   readonly timeout: number
   /** For what is read as a whole. */
   readonly budget: ByteBudget
+  /** Where the bytes that come are counted. */
+  readonly traffic?: Received
 }
 
 /** The body of a request, a chunk being the reader's until it asks for the next; a client that waits for `100 Continue` gets it when the first byte is asked for. */
@@ -28,16 +30,18 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #response: HttpResponse
   readonly #timeout: number
   readonly #budget: ByteBudget
+  readonly #traffic: Received | undefined
   #reserved = 0
   #awaited: boolean
   #discarded = false
 
-  constructor(request: HttpRequest, response: HttpResponse, { awaited, timeout, budget }: RequestBodyOptions) {
+  constructor(request: HttpRequest, response: HttpResponse, { awaited, timeout, budget, traffic }: RequestBodyOptions) {
     this.length = lengthOf(request)
     this.#request = request
     this.#response = response
     this.#timeout = timeout
     this.#budget = budget
+    this.#traffic = traffic
     this.#awaited = awaited
   }
 
@@ -45,7 +49,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, void, void> {
     if (this.#awaited) this.#response.writeContinue()
     this.#awaited = false
-    return bodyChunks(this.#request, this.#timeout)
+    return bodyChunks(this.#request, this.#timeout, this.#traffic)
   }
 
   /** Takes memory for as long as the request lasts. @throws RegistryError TOOMANYREQUESTS when there is none */

@@ -1,18 +1,30 @@
 import { randomBytes } from 'node:crypto'
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import { RegistryError } from '../oci/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { RequestObserver, SeenRequest } from '../telemetry/request-observer.ts'
+import { requestScope } from '../telemetry/request-scope.ts'
+import { AccessLog } from './access-log.ts'
+import type { Answer } from './answer.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { ClientGoneError } from './client-gone.ts'
+import { clientOf, type Client, type ClientOptions } from './client.ts'
+import type { Leave } from './client-limits.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
-import { GatewayError } from './gateway-request.ts'
-import { isGone, isHttp2, isThrough, type HttpRequest, type HttpResponse } from './message.ts'
+import { cutOff, isGone, isHttp2, isThrough, type HttpRequest, type HttpResponse } from './message.ts'
 import { Reception, type ReceptionParts } from './reception.ts'
 import { RequestBody } from './request-body.ts'
 import { writeAnswer } from './write-answer.ts'
 
-export interface RequestListenerParts extends ReceptionParts {
+export interface RequestListenerParts extends ReceptionParts, ClientOptions {
+  /** For every answer that has none of the name itself. @default none */
+  readonly headers?: Readonly<Record<string, readonly string[]>> | undefined
   readonly log: Logger
+  /** Failures alone have a line in the log. @default false */
+  readonly accessLogDisabled?: boolean | undefined
+  /** Watches every request. */
+  readonly observer?: RequestObserver | undefined
   /** How long the next byte of a body may take, in milliseconds; one that goes on, however slowly, is never cut. @default 1 minute */
   readonly bodyTimeout?: number | undefined
   /** How long a client may take for a piece of a streamed answer, 64 KiB to a few MiB, in milliseconds. @default 5 minutes */
@@ -26,6 +38,14 @@ const PIECE_TIMEOUT = 300_000
 /** Requests of one connection that may wait for those before them; hardly any client sends more than one. */
 const MAX_PIPELINED = 64
 
+/** A request, and who sent it. */
+interface Arrival {
+  /** The client waits for `100 Continue`. */
+  readonly awaited: boolean
+  readonly seen: SeenRequest
+  readonly client: Client
+}
+
 /** The requests of one connection. */
 interface Line {
   waiting: number
@@ -37,14 +57,18 @@ interface Line {
 export class RequestListener {
   readonly #parts: RequestListenerParts
   readonly #reception: Reception
+  readonly #accessLog: AccessLog
   readonly #prefix = randomBytes(4).toString('hex')
   readonly #bodies = new ByteBudget(BODY_BYTES)
   readonly #lines = new WeakMap<Socket, Line>()
+  readonly #headers: OutgoingHttpHeaders
   #count = 0
 
   constructor(parts: RequestListenerParts) {
     this.#parts = parts
     this.#reception = new Reception(parts)
+    this.#headers = headersOf(parts.headers)
+    this.#accessLog = new AccessLog(parts.log, parts.accessLogDisabled ?? false)
   }
 
   /**
@@ -72,54 +96,55 @@ export class RequestListener {
   }
 
   async #handle(request: HttpRequest, response: HttpResponse, awaited: boolean): Promise<void> {
-    const id = `${this.#prefix}-${(this.#count++).toString(36)}`
+    const { observer } = this.#parts
+    const { method = '', url = '', headers: { traceparent } } = request
+    const seen: SeenRequest = {
+      id: `${this.#prefix}-${(this.#count++).toString(36)}`, method, traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      handler: 'other', user: undefined, status: 0, errorCode: undefined, received: 0, sent: 0,
+    }
+    const client = clientOf(request, this.#parts)
     const began = performance.now()
     let failure: unknown
-    try {
-      failure = await this.#respond(request, response, awaited, id)
-    } catch (error) {
-      failure = error
-      response.destroy()
+    const work = async (): Promise<void> => {
+      try {
+        failure = await this.#respond(request, response, { awaited, seen, client })
+      } catch (error) {
+        failure = error
+        cutOff(response)
+      }
+      const isLeft = failure instanceof ClientGoneError || (failure !== undefined && isGone(response) && !response.headersSent)
+      seen.status = isLeft ? 499 : response.statusCode
+      if (failure !== undefined && !isLeft) seen.errorCode = toRegistryError(failure).code
     }
-    this.#record(request, response, { id, ms: Math.round((performance.now() - began) * 10) / 10 }, failure)
+    await requestScope.run(seen, () => observer?.during(seen, work) ?? work())
+    this.#accessLog.write(seen, client, url, performance.now() - began, failure)
   }
 
   /** Resolves with the error that became the answer, if one did. */
-  async #respond(request: HttpRequest, response: HttpResponse, awaited: boolean, id: string): Promise<unknown> {
-    const { bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT } = this.#parts
-    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies })
-    const common = { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': id }
+  async #respond(request: HttpRequest, response: HttpResponse, { awaited, seen, client }: Arrival): Promise<unknown> {
+    const { bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT, prefix } = this.#parts
+    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies, traffic: seen })
+    const common = { ...this.#headers, 'X-Request-Id': seen.id }
+    const write = (answer: Answer): Promise<void> => {
+      body.discard()
+      return writeAnswer(response, prefix?.added(answer) ?? answer, common, pieceTimeout, seen)
+    }
+    const leaving: Leave[] = []
     try {
       request.url = originForm(request.url ?? '')
       checkCoding(request)
-      const answer = await this.#reception.answer({ id, request, body, signal: signalOf(response) })
-      body.discard()
-      await writeAnswer(response, answer, common, pieceTimeout)
+      const answer = await this.#reception.answer({ id: seen.id, seen, request, body, client, leaving, signal: signalOf(response) })
+      await write(answer)
       return undefined
     } catch (error) {
       if (response.headersSent || isGone(response)) throw error
-      body.discard()
-      await writeAnswer(response, errorAnswer(toRegistryError(error)), common, pieceTimeout)
+      await write(errorAnswer(toRegistryError(error)))
       return error
     } finally {
       body.release()
+      for (const leave of leaving) leave()
     }
   }
-
-  #record(request: HttpRequest, response: HttpResponse, fields: { id: string; ms: number }, failure: unknown): void {
-    const { method, url } = request
-    const line = { ...fields, method, url, status: response.statusCode }
-    const { log } = this.#parts
-    if (failure instanceof ClientGoneError || (failure !== undefined && isGone(response) && !response.headersSent)) {
-      log.info({ ...line, status: 499 }, 'client went away')
-    } else if (failure !== undefined && !isClientError(failure)) log.error({ ...line, err: failure }, 'failed')
-    else if (method === 'GET' || method === 'HEAD') log.debug(line, 'request')
-    else log.info(line, 'request')
-  }
-}
-
-function isClientError(failure: unknown): boolean {
-  return (failure instanceof RegistryError || failure instanceof GatewayError) && (failure.status < 500 || failure.status === 501)
 }
 
 /** RFC 9112 §3.2.2: "a server MUST accept the absolute-form in requests even though most HTTP/1.1 clients will only send the absolute-form to a proxy." */
@@ -138,6 +163,17 @@ function checkCoding({ headers }: HttpRequest): void {
   const coding = headers['transfer-encoding']
   if (coding === undefined || /^[\s,]*chunked[\s,]*$/i.test(coding)) return
   throw new RegistryError('UNSUPPORTED', `transfer coding ${coding} is not supported`, { status: 501, headers: { Connection: 'close' } })
+}
+
+/** What every answer has. Names are written as answers write theirs, so that each is there once. */
+function headersOf(own: RequestListenerParts['headers'] = {}): OutgoingHttpHeaders {
+  const theirs = Object.entries(own).map(([name, values]) => [capitals(name), values.length === 1 ? values[0] : [...values]] as const)
+  return { 'Docker-Distribution-API-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff', ...Object.fromEntries(theirs) }
+}
+
+function capitals(name: string): string {
+  const written = name.toLowerCase().replace(/(?<![^-])[a-z]/g, (letter) => letter.toUpperCase())
+  return written === 'Docker-Distribution-Api-Version' ? 'Docker-Distribution-API-Version' : written
 }
 
 function signalOf(response: HttpResponse): AbortSignal {

@@ -1,11 +1,31 @@
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { Logger } from '../telemetry/logger.ts'
+import { ConnectionLimits, type ConnectionLimitsOptions } from './connection-limits.ts'
+import { firstBytes } from './first-bytes.ts'
+import { Http2Sessions } from './http2-sessions.ts'
 import { RequestListener, type RequestListenerParts } from './request-listener.ts'
+import { isLetIn, type TlsFiles } from './tls-files.ts'
 
 export interface HttpServerOptions extends RequestListenerParts {
   /** Connections on which nothing moves for so long are dropped, in milliseconds. @default 10 minutes */
   readonly idleTimeout?: number | undefined
+  /** How long a client may take for its greeting and for the headers of a request, in milliseconds. @default 1 minute */
+  readonly headersTimeout?: number | undefined
+  /** How long a connection may be idle between two requests, in milliseconds; above what load balancers keep one for (60 s is common). @default 75 s */
+  readonly keepAliveTimeout?: number | undefined
+  /** @default plain HTTP */
+  readonly tls?: TlsFiles | undefined
+  /** HTTP/2 where a client offers it, over TLS. @default true */
+  readonly http2?: boolean | undefined
+  /** HTTP/2 for clients that begin with it, without TLS. @default false */
+  readonly h2c?: boolean | undefined
+  /** Most bytes of the headers of a request. @default 16 KiB */
+  readonly headerSize?: number | undefined
+  /** @default as many connections as come */
+  readonly connections?: Omit<ConnectionLimitsOptions, 'makeRoom'> | undefined
 }
 
 export interface ListenOptions {
@@ -20,32 +40,57 @@ export interface ListenLocally {
 }
 
 const IDLE_TIMEOUT = 600_000
-/** Between two requests of one connection; above what load balancers keep one for (60 s is common). */
 const KEEP_ALIVE_TIMEOUT = 75_000
 const HEADERS_TIMEOUT = 60_000
+const HEADER_SIZE = 16 * 1024
 /** Body bytes that wait in memory for the store, per request. */
 const HIGH_WATER_MARK = 256 * 1024
+/** RFC 8446 §5.1: the record that a handshake comes in. */
+const HANDSHAKE = 0x16
+/** What HTTP/2 begins with (RFC 9113 §3.4), and no method of HTTP/1 that there is. */
+const PREFACE = 'PRI'
+/** The words of Go, by which clients know what happened. */
+const NOT_TLS = 'Client sent an HTTP request to an HTTPS server.\n'
 
-/** The HTTP face on a port. */
+/** The HTTP face on a port: HTTP/1 and HTTP/2, plain or over TLS. */
 export class HttpServer {
-  readonly #server: Server
+  readonly #options: HttpServerOptions
+  readonly #server: Server | TlsServer
+  readonly #http2: Http2Sessions | undefined
+  readonly #limits: ConnectionLimits | undefined
   readonly #log: Logger
 
-  constructor({ idleTimeout = IDLE_TIMEOUT, ...parts }: HttpServerOptions) {
-    const listener = new RequestListener(parts)
-    this.#log = parts.log
-    this.#server = createServer({
+  constructor(options: HttpServerOptions) {
+    const { idleTimeout = IDLE_TIMEOUT, headersTimeout = HEADERS_TIMEOUT, keepAliveTimeout = KEEP_ALIVE_TIMEOUT, headerSize = HEADER_SIZE, tls, connections, log } = options
+    const listener = new RequestListener(options)
+    this.#options = options
+    this.#log = log
+    const settings = {
       keepAlive: true,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-      headersTimeout: HEADERS_TIMEOUT,
+      keepAliveTimeout,
+      headersTimeout,
+      connectionsCheckingInterval: Math.min(30_000, headersTimeout),
       // A layer may take hours; that its connection is alive is what the idle time-out sees to.
       requestTimeout: 0,
       highWaterMark: HIGH_WATER_MARK,
+      maxHeaderSize: headerSize,
       noDelay: true,
+    }
+    const speaksHttp2 = tls === undefined ? options.h2c === true : options.http2 !== false
+    this.#http2 = speaksHttp2 ? new Http2Sessions({ listener, idleTimeout, keepAlive: keepAliveTimeout, headerSize }) : undefined
+    this.#server = tls === undefined ? createServer(settings) : createTlsServer({
+      ...settings,
+      ...tls.context,
+      ALPNProtocols: speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+      handshakeTimeout: headersTimeout,
+      requestCert: tls.clientAuth !== undefined,
+      rejectUnauthorized: tls.clientAuth === 'require-and-verify-client-cert',
     })
+    this.#limits = connections && new ConnectionLimits({ ...connections, makeRoom: () => this.#server.closeIdleConnections() })
     this.#server.setTimeout(idleTimeout)
     this.#server.on('request', (request, response) => void listener.handle(request, response, false))
     this.#server.on('checkContinue', (request, response) => void listener.handle(request, response, true))
+    this.#receive(headersTimeout)
   }
 
   /** @throws Error when the port is taken */
@@ -63,12 +108,38 @@ export class HttpServer {
   /** Accepts nothing more, lets what is in flight finish, and after `grace` milliseconds cuts it off. Safe to repeat. */
   async stop(grace: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#options.tls?.close()
+    this.#http2?.close()
     // A connection whose request ends only now becomes idle only now.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), 50)
-    const deadline = setTimeout(() => this.#server.closeAllConnections(), grace)
+    const deadline = setTimeout(() => {
+      this.#http2?.destroy()
+      this.#server.closeAllConnections()
+    }, grace)
     await closed
     clearInterval(sweep)
     clearTimeout(deadline)
+  }
+
+  /** Puts what counts connections, and tells what they speak, before what serves them. */
+  #receive(timeout: number): void {
+    const { tls } = this.#options
+    const server = this.#server
+    const serve = replaceListener(server, 'connection', (socket) => {
+      if (this.#limits?.admits(socket) === false) return void socket.destroy()
+      if (tls !== undefined) return firstBytes(socket, 1, timeout, ([first]) => (first === HANDSHAKE ? serve(socket) : refusePlain(socket)))
+      const http2 = this.#http2
+      if (http2 === undefined) return serve(socket)
+      firstBytes(socket, PREFACE.length, timeout, (bytes) => (bytes.toString('latin1') === PREFACE ? http2.take(socket) : serve(socket)))
+    })
+    if (tls === undefined) return
+    const serveSecure = replaceListener(server, 'secureConnection', (socket) => {
+      if (!isLetIn(socket as TLSSocket, tls.clientAuth)) return void socket.destroy()
+      if ((socket as TLSSocket).alpnProtocol === 'h2' && this.#http2 !== undefined) this.#http2.take(socket)
+      else serveSecure(socket)
+    })
+    server.on('tlsClientError', (err: Error) => this.#log.debug({ err }, 'a client did not come to terms over TLS'))
+    tls.watch((context) => (server as TlsServer).setSecureContext(context))
   }
 
   #bind(options: ListenOptions | ListenLocally): Promise<void> {
@@ -82,4 +153,23 @@ export class HttpServer {
       })
     })
   }
+}
+
+type OnSocket = (socket: Socket) => void
+
+/** Node serves what these events bring by a listener of its own. Gives that one, for the new one to call. */
+function replaceListener(server: Server | TlsServer, event: 'connection' | 'secureConnection', listener: OnSocket): OnSocket {
+  const [own] = server.listeners(event) as OnSocket[]
+  if (own === undefined) throw new Error(`Node has no listener for ${event}`)
+  server.removeAllListeners(event)
+  server.on(event, listener)
+  return (socket) => own.call(server, socket)
+}
+
+function refusePlain(socket: Socket): void {
+  socket.on('error', () => {})
+  socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${NOT_TLS.length}\r\nConnection: close\r\n\r\n${NOT_TLS}`)
+  // What is left unread would have the answer lost.
+  socket.resume()
+  setTimeout(() => socket.destroy(), 1_000).unref()
 }
