@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { FileLock } from './file-lock.ts'
 
 /** The data directory can't be used; the message says why and is meant for whoever started Disco. */
 export class DataDirectoryError extends Error {
@@ -8,15 +8,14 @@ export class DataDirectoryError extends Error {
 }
 
 /**
- * A data directory that belongs to one running Disco until it is released, or its process dies, of whatever: the lock
- * is SQLite's on a database of its own, which the system drops with the process.
+ * A data directory that belongs to one running Disco until it is released, or its process dies, of whatever.
  */
 export class DataDirectory {
   readonly path: string
-  readonly #lock: DatabaseSync
+  readonly #lock: FileLock
   readonly #holder: string
 
-  private constructor(path: string, lock: DatabaseSync, holder: string) {
+  private constructor(path: string, lock: FileLock, holder: string) {
     this.path = path
     this.#lock = lock
     this.#holder = holder
@@ -31,12 +30,10 @@ export class DataDirectory {
     } catch (cause) {
       throw new DataDirectoryError(`cannot use the data directory ${path}: ${(cause as Error).message}`, { cause })
     }
-    const lock = new DatabaseSync(join(path, 'running.lock'))
-    try {
-      lock.exec('BEGIN EXCLUSIVE')
-    } catch (cause) {
+    const lock = new FileLock(join(path, 'running.lock'))
+    if (!lock.tryTake()) {
       lock.close()
-      throw new DataDirectoryError(`another Disco runs on ${path}${describe(holder)}; stop it, or name another directory by --data`, { cause })
+      throw new DataDirectoryError(`another Disco runs on ${path}${describe(holder)}; stop it, or name another directory by --data`)
     }
     const directory = new DataDirectory(path, lock, holder)
     try {

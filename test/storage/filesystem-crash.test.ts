@@ -65,17 +65,19 @@ async function objectsOf(store: ObjectStore, directory = ''): Promise<Map<string
   return objects
 }
 
-/** Does it all; `done` hears of each commit that was acknowledged. */
+/** Does it all; `done` hears how many commits were acknowledged, at each step that was. */
 async function work(store: FilesystemStore, commits: readonly Commit[], id: string, done: (commits: number) => void): Promise<void> {
   for (const [index, commit] of commits.entries()) {
     const uploads = (commit.uploads ?? []).map((upload) => ({ ...upload, id }))
     if (uploads.length > 0) {
       if ((await store.uploads.stat(id)) === undefined) await store.uploads.create(id, 'some/name')
+      done(index)
       const size = (await store.uploads.stat(id))?.size ?? 0
       const { bytes = new Uint8Array() } = commit
       for (const end of [size, Math.max(size, bytes.length >> 1), bytes.length]) {
         const at = (await store.uploads.stat(id))?.size ?? 0
         await store.uploads.append(id, at, (async function* () { yield bytes.subarray(at, end) })())
+        done(index)
       }
     }
     await store.commit({ ...commit, uploads })
