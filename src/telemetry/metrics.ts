@@ -74,11 +74,6 @@ export class Metrics {
     if (others.length === 0) return this.#registry.metrics()
     return AggregatorRegistry.aggregate([await this.snapshot(), ...others].map((snapshot) => [...snapshot])).metrics()
   }
-
-  /** With their help, for the documentation. */
-  descriptions(): { readonly name: string; readonly help: string }[] {
-    return this.#registry.getMetricsAsArray().map(({ name, help }) => ({ name, help }))
-  }
 }
 
 function readingsOf(read: number | readonly Reading[]): readonly Reading[] {
