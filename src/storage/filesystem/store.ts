@@ -17,7 +17,7 @@ import { FilesystemUploads, type CheckedUpload } from './uploads.ts'
 
 export interface FilesystemOptions {
   readonly places: UploadPlaces
-  /** Nothing is made or tidied up when it is opened. @default false */
+  /** Nothing is tidied up when it is opened, and it may be on a medium that can't be written. @default false */
   readonly readonly?: boolean | undefined
   /** @default the real one */
   readonly disk?: Disk | undefined
@@ -54,14 +54,18 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     const reader = new FilesystemReader(root, places)
     const { paths } = reader
     const sessions = new Sessions(disk, paths)
-    if (!readonly) {
-      await onDisk(paths.root, async () => {
-        const change = new TreeChange(disk, paths)
+    await onDisk(paths.root, async () => {
+      const change = new TreeChange(disk, paths)
+      try {
         for (const directory of [paths.temporary, paths.sessions]) await change.makeDirectories(directory)
         await change.sync()
-        await sessions.sweep()
-      })
-    }
+        if (!readonly) await sessions.sweep()
+      } catch (error) {
+        if (!readonly) throw error
+        // A medium that can't be written can still be read.
+        tolerating('EROFS', 'EACCES', 'EPERM')(error as NodeJS.ErrnoException)
+      }
+    })
     return new FilesystemStore(reader, sessions, disk)
   }
 
