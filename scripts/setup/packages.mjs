@@ -33,9 +33,9 @@ function isComplete(locked, installed, kind) {
   })
 }
 
-/** Source maps and browser bundles are half of what the packages weigh, and nothing reads them here. */
+/** Source maps, browser bundles and types are more than half of what the packages weigh, and nothing reads them here. */
 function prune(directory) {
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && /\.(map|min\.js)$/.test(entry.name)) rmSync(join(entry.parentPath ?? entry.path, entry.name))
+    if (entry.isFile() && /\.(map|min\.js|[cm]?ts)$/.test(entry.name)) rmSync(join(entry.parentPath ?? entry.path, entry.name))
   }
 }
