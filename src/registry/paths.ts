@@ -14,6 +14,7 @@ import type { Digest } from '../oci/digest.ts'
  *         _manifests/tags/<tag>/index/<algorithm>/<hex>/link
  *     disco/                                                      ours, not in any repository
  *       recent/<half days since the epoch>/<name>/…               what names had before they went, see global/recent.ts
+ *       health/<process>                                        a byte that is written to see whether it can be, and gone at once
  *
  * A link holds `<algorithm>:<hex>` and no newline.
  */

@@ -32,7 +32,7 @@ test('a pull by CID is one trace, from who asked, over the clone and its fetches
   await first.stop()
 
   const ours = spans.filter(({ traceId }) => traceId === TRACE)
-  const [request] = ours.filter(({ parentSpanId }) => parentSpanId === CALLER)
+  const request = ours.find(({ parentSpanId }) => parentSpanId === CALLER)
   assert.ok(request)
   assert.equal(request.name, 'HTTP GET')
   assert.equal(request.service, 'disco')
