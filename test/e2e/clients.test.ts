@@ -36,9 +36,10 @@ describe('clients', { timeout: 900_000 }, () => {
   before(async () => {
     scene = await Scene.begin()
     const login = { username: 'user', password: 'correct horse' }
-    const tokens = await TokenServer.start(login)
+    const certificates = await makeCertificates(await scene.folder('certificates'))
+    const tokens = await TokenServer.start(login, certificates)
     scene.atEnd(() => tokens.close())
-    ground = { login, tokens, certificates: await makeCertificates(await scene.folder('certificates')) }
+    ground = { login, tokens, certificates }
     images = await sharedImages(scene)
   })
 

@@ -36,6 +36,8 @@ export const CASES: Readonly<Record<Skill, Case>> = {
     const attached = await session.attach?.(`${repository}@${digest}`)
     assert.match(attached ?? '', /^sha256:[0-9a-f]{64}$/)
     assert.deepEqual(await session.attached?.(`${repository}@${digest}`), [attached])
+    const name = nameOf(repository)
+    assert.deepEqual(await (await bench.registry(name)).referrers(name, digest), [attached])
   },
 
   cid: async ({ client, session, bench, elsewhere }) => {
@@ -54,6 +56,11 @@ export const CASES: Readonly<Record<Skill, Case>> = {
   },
 }
 
+/** `<name>` of `<host>/<name>`. */
+export function nameOf(repository: string): string {
+  return repository.slice(repository.indexOf('/') + 1)
+}
+
 async function pushAndPull(session: Session, repository: string, image: LocalImage): Promise<void> {
   const digest = await session.push(image, `${repository}:v1`)
   await session.pull(`${repository}:v1`, digest)
@@ -67,6 +74,6 @@ async function pushAndPullOnce(session: Session, repository: string, image: Loca
 
 /** By the client itself where it can list tags. */
 async function learnCid(session: Session, bench: Bench, digest: string): Promise<string> {
-  const tags = (await session.tags?.(`${bench.host}/${hexOf(digest)}`)) ?? (await bench.tags(hexOf(digest)))
+  const tags = (await session.tags?.(`${bench.host}/${hexOf(digest)}`)) ?? (await (await bench.registry(hexOf(digest))).tags(hexOf(digest)))
   return tags?.find((tag) => /^bafybei[a-z2-7]{52}$/.test(tag)) ?? assert.fail(`no CID among ${tags?.join()}`)
 }

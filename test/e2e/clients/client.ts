@@ -1,3 +1,4 @@
+import type { RegistryClient } from '../harness/registry-client.ts'
 import type { Place } from './place.ts'
 
 /** What an OCI layout has under a tag. */
@@ -46,8 +47,8 @@ export interface Bench {
   readonly host: string
   /** A repository of the first registry that nobody else uses: `<host>/<name>`. */
   repository(name: string): string
-  /** The tags of a repository, named without its host, of the first registry; asked without the client. */
-  tags(repository: string): Promise<string[] | undefined>
+  /** The first registry as plainly as it can be spoken to, let in where `<name>` is pulled. */
+  registry(name: string): Promise<RegistryClient>
   /** An image that nobody else has. */
   image(architectures?: readonly string[]): Promise<LocalImage>
 }

@@ -21,9 +21,9 @@ export async function containersEnvironment(place: Place): Promise<Record<string
   return { ...environment(place), CONTAINERS_REGISTRIES_CONF: registries }
 }
 
-export async function logIn(program: string, { hosts, login }: Place, env: Readonly<Record<string, string>>): Promise<void> {
+export async function logIn(program: string, { hosts, login, ca }: Place, env: Readonly<Record<string, string>>): Promise<void> {
   if (login === undefined) return
-  for (const host of hosts) await run(program, ['login', '-u', login.username, '-p', login.password, host], { env })
+  for (const host of hosts) await run(program, ['login', `--tls-verify=${ca !== undefined}`, '-u', login.username, '-p', login.password, host], { env })
 }
 
 /** Podman and buildah keep images in one kind of store, here without overlay mounts and apart from the machine's. */

@@ -3,6 +3,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { attempt, run } from '../harness/command.ts'
 import { hexOf } from '../harness/registry-client.ts'
+import { nameOf } from './cases.ts'
 import type { Client, LocalImage, OwnCase, Session } from './client.ts'
 import { assertInLayout } from './layout.ts'
 import { environment, newDirectory, type Place } from './place.ts'
@@ -22,8 +23,10 @@ function signing(bundle: boolean): OwnCase<CosignSession> {
       await session.cosign('sign', ...OFFLINE_SIGN, format, image)
       const [{ critical }] = JSON.parse(await session.cosign('verify', ...OFFLINE_VERIFY, format, '--output', 'json', image)) as [Payload]
       assert.equal(critical.image['docker-manifest-digest'] ?? digest, digest)
-      const tags = (await bench.tags(repository.slice(repository.indexOf('/') + 1))) ?? []
-      assert.equal(tags.includes(`sha256-${hexOf(digest)}.sig`), !bundle, `stored by tag: ${tags.join()}`)
+      const name = nameOf(repository)
+      const registry = await bench.registry(name)
+      assert.equal((await registry.tags(name))?.includes(`sha256-${hexOf(digest)}.sig`), !bundle, 'stored by tag')
+      assert.equal((await registry.referrers(name, digest)).length, bundle ? 1 : 0, 'stored as a referrer')
     },
   }
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../harness/command.ts'
-import { dockerPush, startDocker, type Docker, type DockerOptions } from '../harness/docker.ts'
+import { dockerPush, startDocker, type Docker } from '../harness/docker.ts'
 import type { Client, LocalImage, OwnCase, Session } from './client.ts'
 import { ociArchive } from './layout.ts'
+import { etcOf, namedHost } from './named-host.ts'
 import { newDirectory, type Place } from './place.ts'
 
 const SETUP = 'Plain HTTP on localhost by itself, elsewhere with `insecure-registries` in `daemon.json`. '
@@ -58,8 +58,7 @@ class DockerSession implements Session {
   }
 
   static async open(place: Place, store: 'classic' | 'containerd'): Promise<DockerSession> {
-    const options: DockerOptions = place.ca === undefined ? { store } : { store, etc: await etcDirectory(place, place.ca) }
-    const session = new DockerSession(await startDocker(options), place, store)
+    const session = new DockerSession(await startDocker({ store, etc: await etcOf(place) }), place, store)
     const { hosts, login } = place
     if (login !== undefined) {
       for (const host of hosts) await session.docker('login', '-u', login.username, '-p', login.password, host)
@@ -68,7 +67,7 @@ class DockerSession implements Session {
   }
 
   docker(...args: readonly string[]): Promise<string> {
-    return this.#daemon.docker(...args.map((arg) => this.#named(arg)))
+    return this.#daemon.docker(...args.map((arg) => namedHost(this.#place, arg)))
   }
 
   /** Removes all images, so that the next pull has nothing to build on. */
@@ -78,12 +77,12 @@ class DockerSession implements Session {
 
   async load(image: LocalImage, reference: string): Promise<void> {
     const archive = this.#store === 'classic' ? dockerArchive : ociArchive
-    await this.docker('load', '-q', '-i', await archive(this.#place, image, this.#named(reference)))
+    await this.docker('load', '-q', '-i', await archive(this.#place, image, namedHost(this.#place, reference)))
   }
 
   async push(image: LocalImage, reference: string): Promise<string> {
     await this.load(image, reference)
-    return dockerPush(this.#daemon, this.#named(reference))
+    return dockerPush(this.#daemon, namedHost(this.#place, reference))
   }
 
   async pull(reference: string, digest: string): Promise<void> {
@@ -94,7 +93,7 @@ class DockerSession implements Session {
 
   async digestOf(reference: string): Promise<string> {
     const known = JSON.parse(await this.docker('inspect', '--format', '{{json .RepoDigests}}', reference)) as string[]
-    const repository = this.#named(reference).replace(/(@.*|:[^:/]*)$/, '')
+    const repository = namedHost(this.#place, reference).replace(/(@.*|:[^:/]*)$/, '')
     return known.find((name) => name.startsWith(`${repository}@`))?.slice(repository.length + 1) ?? assert.fail(`${reference}: ${known.join()}`)
   }
 
@@ -107,29 +106,10 @@ class DockerSession implements Session {
   close(): Promise<void> {
     return this.#daemon.stop()
   }
-
-  /** Docker trusts whatever is on loopback, so with TLS it knows the registry by a name. */
-  #named(text: string): string {
-    return this.#place.ca === undefined ? text : text.replace(/^127\.0\.0\.1:/, `${NAME}:`)
-  }
 }
 
 async function dockerArchive(place: Place, { layout, tag }: LocalImage, name: string): Promise<string> {
   const archive = join(await newDirectory(place), 'archive')
   await run('skopeo', ['copy', '-q', `oci:${layout}:${tag}`, `docker-archive:${archive}:${name}`])
   return archive
-}
-
-/** Stands in the certificate. */
-const NAME = 'disco.test'
-
-async function etcDirectory({ directory, hosts }: Place, ca: string): Promise<string> {
-  const etc = join(directory, 'etc')
-  for (const host of hosts) {
-    const certificates = join(etc, 'docker/certs.d', host.replace('127.0.0.1', NAME))
-    await mkdir(certificates, { recursive: true })
-    await copyFile(ca, join(certificates, 'ca.crt'))
-  }
-  await writeFile(join(etc, 'hosts'), `127.0.0.1 localhost ${NAME}\n`)
-  return etc
 }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { run } from '../harness/command.ts'
+import { withEtc } from '../harness/etc.ts'
 import type { Client, LocalImage, Session } from './client.ts'
+import { etcOf, namedHost } from './named-host.ts'
 import { environment, newDirectory, type Place } from './place.ts'
 
 const NOT_IMAGES = 'pushes charts alone'
@@ -26,7 +28,7 @@ export const helm: Client<HelmSession> = {
     },
   },
   open: async (place) => {
-    const session = new HelmSession(place)
+    const session = new HelmSession(place, await etcOf(place))
     const { hosts, login } = place
     if (login !== undefined) {
       for (const host of hosts) await session.helm('registry', 'login', '-u', login.username, '-p', login.password, host)
@@ -40,12 +42,17 @@ class HelmSession implements Session {
   /** What was packed, by the digest that it got. */
   readonly #charts = new Map<string, Buffer>()
 
-  constructor(place: Place) {
+  readonly #etc: string | undefined
+
+  constructor(place: Place, etc: string | undefined) {
     this.#place = place
+    this.#etc = etc
   }
 
+  /** What it says on both outputs. */
   helm(...args: readonly string[]): Promise<string> {
-    return run('helm', args, { env: environment(this.#place) })
+    const named = args.map((arg) => namedHost(this.#place, arg))
+    return run(...withEtc(this.#etc, 'sh', ['-c', 'exec helm "$@" 2>&1', 'sh', ...named]), { env: environment(this.#place) })
   }
 
   /** Pushes a chart that is named as the repository is, and differs as the images do. */
@@ -58,7 +65,7 @@ class HelmSession implements Session {
     await writeFile(join(directory, name, 'values.yaml'), `seed: ${seed}\n`)
     await this.helm('package', '-d', directory, join(directory, name))
     const packed = join(directory, `${name}-${version}.tgz`)
-    const said = await run('sh', ['-c', '"$@" 2>&1', 'sh', 'helm', 'push', packed, `oci://${parent}`, ...this.#http()], { env: environment(this.#place) })
+    const said = await this.helm('push', packed, `oci://${parent}`, ...this.#http())
     const digest = /Digest: (sha256:[0-9a-f]{64})/.exec(said)?.[1] ?? assert.fail(`helm push told no digest:\n${said}`)
     this.#charts.set(digest, await readFile(packed))
     return digest

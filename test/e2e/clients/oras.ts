@@ -28,8 +28,10 @@ class OrasSession implements CopySession {
     this.#place = place
   }
 
+  /** It sends no password to a token server on loopback, unless that has the registry's name: `localhost` both. */
   oras(...args: readonly string[]): Promise<string> {
-    return run('oras', args, { env: environment(this.#place), cwd: this.#place.directory })
+    const named = args.map((arg) => arg.replace(/^127\.0\.0\.1:/, 'localhost:'))
+    return run('oras', named, { env: environment(this.#place), cwd: this.#place.directory })
   }
 
   plain(option: string): string {

@@ -56,7 +56,7 @@ export class Stage {
     return {
       host: this.first.host,
       repository: (about) => `${this.first.host}/${name}/${about}`,
-      tags: async (repository) => new RegistryClient(this.first.url, await this.#authorization(repository)).tags(repository),
+      registry: async (repository) => new RegistryClient(this.first.url, await this.#authorization(repository)),
       image: (architectures = ['amd64']) => makeImage(this.#scene, `${this.first.port}-${name}-image-${made++}`, architectures, [3000, 70_000]),
     }
   }

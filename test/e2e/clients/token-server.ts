@@ -1,8 +1,11 @@
 import { SignJWT, exportJWK, generateKeyPair, type CryptoKey } from 'jose'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { readFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import type { Certificates } from './certificates.ts'
 import type { Login } from './place.ts'
 
 export const TOKEN_SERVICE = 'disco.test'
@@ -21,13 +24,14 @@ export class TokenServer {
     this.#server = server
     this.#key = key
     this.jwks = jwks
-    this.realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
+    this.realm = `https://localhost:${(server.address() as AddressInfo).port}/token`
   }
 
-  static async start(login: Login): Promise<TokenServer> {
+  static async start(login: Login, certificates: Certificates): Promise<TokenServer> {
     const { publicKey, privateKey } = await generateKeyPair('ES256')
     const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' }] })
-    const server = createServer().listen(0, '127.0.0.1')
+    const [cert, key] = await Promise.all([readFile(certificates.certificate), readFile(certificates.key)])
+    const server = createServer({ cert, key }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const tokens = new TokenServer(server, privateKey, jwks)
     server.on('request', (request, response) => {

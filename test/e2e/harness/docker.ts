@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOOL_PATH, attempt, run, type CommandOptions, type CommandResult } from './command.ts'
+import { withEtc } from './etc.ts'
 
 /** A real Docker daemon with its own storage: what one has pulled, another has not. */
 export interface Docker {
@@ -15,8 +16,8 @@ export interface Docker {
 export interface DockerOptions {
   /** How the daemon keeps images; Debian's Docker knows the classic way alone, so the other is a newer one's. @default 'classic' */
   readonly store?: 'classic' | 'containerd'
-  /** A directory with what daemon and command shall find as `/etc/hosts` and `/etc/docker`: `hosts`, `docker/`. */
-  readonly etc?: string
+  /** What daemon and command shall find in /etc, see withEtc. */
+  readonly etc?: string | undefined
 }
 
 const READY_MS = 60_000
@@ -69,11 +70,4 @@ export async function dockerPush({ docker }: Pick<Docker, 'docker'>, name: strin
   const digest = /digest: (sha256:[0-9a-f]{64})/.exec(said)?.[1]
   if (digest === undefined) throw new Error(`docker push told no digest:\n${said}`)
   return digest
-}
-
-/** The command in a mount namespace of its own, so that the machine's files stay as they are. */
-function withEtc(etc: string | undefined, command: string, args: readonly string[]): [command: string, args: string[]] {
-  if (etc === undefined) return [command, [...args]]
-  const mounts = 'mkdir -p /etc/docker && mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/docker" /etc/docker'
-  return ['unshare', ['--mount', 'sh', '-c', `${mounts} && exec "$@"`, etc, command, ...args]]
 }

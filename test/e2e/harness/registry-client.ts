@@ -68,6 +68,12 @@ export class RegistryClient {
     return answer.status === 404 ? undefined : (JSON.parse(answer.bytes.toString()) as { tags: string[] }).tags
   }
 
+  /** The digests of what refers to a manifest. */
+  async referrers(name: string, digest: string): Promise<string[]> {
+    const answer = expectStatus(await this.request('GET', `/v2/${name}/referrers/${digest}`), 200)
+    return (JSON.parse(answer.bytes.toString()) as { manifests: { digest: string }[] }).manifests.map((manifest) => manifest.digest)
+  }
+
   async startUpload(name: string): Promise<UploadState> {
     return this.#state(expectStatus(await this.request('POST', `/v2/${name}/blobs/uploads/`), 202))
   }
