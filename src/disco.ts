@@ -3,6 +3,7 @@ import { createAccess } from './assembly/access.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
 import { Observability } from './assembly/observability.ts'
 import { createCore, policyOf } from './assembly/registry.ts'
+import { freeSpaceOf } from './assembly/free-space.ts'
 import { addressOf, createServer, SERVER_CHECKS } from './assembly/server.ts'
 import { openStorage, type BuiltStorage } from './assembly/storage.ts'
 import { createUpkeep } from './assembly/upkeep.ts'
@@ -120,7 +121,7 @@ async function assemble(config: Config, { log, socket, upstream, processName = '
   const core = createCore(config, store)
   const registry = new GlobalRegistry(
     { core, store, index, provides: index, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
-    { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly },
+    { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly, cloneSize: config.limits.cloneSize || undefined, room: freeSpaceOf(config) },
   )
   const notifications = createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) })
   observability.notifications(notifications)

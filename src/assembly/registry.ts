@@ -4,11 +4,11 @@ import { RegistryCore } from '../registry/core.ts'
 import type { Sparseness } from '../registry/sparseness.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 
-type Choice = Pick<Config, 'catalogMax' | 'deleteEnabled' | 'indexPlatforms' | 'indexPlatformList' | 'readonly' | 'sparse'>
+type Choice = Pick<Config, 'catalogMax' | 'deleteEnabled' | 'indexPlatforms' | 'indexPlatformList' | 'limits' | 'readonly' | 'sparse'>
 
 /** The registry under the global one, as strict as the configuration says. */
 export function createCore(config: Choice, store: ObjectStore): RegistryCore {
-  return new RegistryCore(store, { sparseness: sparsenessOf(config), catalogMax: config.catalogMax })
+  return new RegistryCore(store, { sparseness: sparsenessOf(config), catalogMax: config.catalogMax, blobSize: config.limits.blobSize || undefined })
 }
 
 export function policyOf({ deleteEnabled, readonly }: Choice): ApiPolicy {

@@ -18,6 +18,10 @@ export interface FlightParts {
   readonly provides?: ProvideQueue | undefined
   /** Images that are transferred at once: those that are still searched for cost little. */
   readonly turns: Turns
+  /** Most bytes of an image that is fetched. @default any number */
+  readonly cloneSize?: number | undefined
+  /** Free bytes where blobs go. @default as many as are wanted */
+  readonly room?: (() => Promise<number>) | undefined
   readonly observer?: CloneObserver | undefined
   readonly log: Logger
 }
@@ -157,6 +161,7 @@ export class CloneFlight {
   async #transfer(session: ImageSession): Promise<number> {
     const { store, provides, log } = this.#parts
     const image = await untilAborted(readImage(this.#cid, session, this.#options), this.#abort.signal)
+    await this.#checkSize(image)
     const fetched: Fetched[] = [...image.fetched]
     // What is a manifest as well is here already; asked for again, its fetch is joined.
     const blobs = image.entries.filter(({ blob }) => blob)
@@ -177,6 +182,20 @@ export class CloneFlight {
       log.error({ err, cid: image.cid.toString() }, 'cannot queue the image for providing')
     }
     return image.entries.reduce((sum, { size }) => sum + size, 0)
+  }
+
+  /** Told before the first blob is asked for: nobody is to fill a disk in vain. */
+  async #checkSize({ entries }: ClonedImage): Promise<void> {
+    const { cloneSize = Infinity, room, store } = this.#parts
+    const size = entries.reduce((sum, entry) => sum + entry.size, 0)
+    if (size > cloneSize) {
+      throw new RegistryError('UNAVAILABLE', `${this.#cid} has ${size} bytes: images of more than ${cloneSize} are not fetched here`, { status: 413 })
+    }
+    const free = await room?.()
+    if (free === undefined || size <= free) return
+    const here = await Promise.all(entries.map(async (entry) => (await store.stat(blobData(entry.digest), this.#options))?.size ?? 0))
+    const missing = size - here.reduce((sum, bytes) => sum + bytes, 0)
+    if (missing > free) throw new RegistryError('UNAVAILABLE', `no room for ${this.#cid}: it has ${missing} bytes more, and ${free} are free`, { status: 507 })
   }
 
   async #close(session: ImageSession | undefined): Promise<void> {

@@ -42,6 +42,10 @@ export interface GlobalRegistryOptions {
   readonly keepNames?: boolean | undefined
   /** Nothing is fetched from others. @default false */
   readonly noClone?: boolean | undefined
+  /** Most bytes of an image that is fetched. @default any number */
+  readonly cloneSize?: number | undefined
+  /** Free bytes where blobs go. @default as many as are wanted */
+  readonly room?: (() => Promise<number>) | undefined
   /** Nothing may be written, hence nothing fetched. @default false */
   readonly readonly?: boolean | undefined
   /** @default Date.now */
@@ -77,7 +81,7 @@ export class GlobalRegistry implements Registry, DiscoService {
     this.#recent = new Recent(store, options.now)
     this.#maker = new GlobalMaker({ ...parts, recent: this.#recent, keepNames: options.keepNames ?? false })
     this.#readonly = options.readonly ?? false
-    this.#clones = network === undefined || options.noClone === true ? undefined : new CloneFlights({ ...parts, network })
+    this.#clones = network === undefined || options.noClone === true ? undefined : new CloneFlights({ ...parts, network, cloneSize: options.cloneSize, room: options.room })
   }
 
   /** Ends the clones under way. */

@@ -17,6 +17,8 @@ import { Tags } from './tags.ts'
 import { Uploads } from './uploads.ts'
 
 export interface RegistryCoreOptions {
+  /** Most bytes of a blob that is pushed. @default any number */
+  readonly blobSize?: number | undefined
   /** Bytes of manifests kept in memory. @default 16 MiB */
   readonly manifestCache?: number | undefined
   /** Repositories of a page of the catalog at most. @default 1000 */
@@ -45,7 +47,7 @@ export class RegistryCore implements Registry {
     this.#repositories = new Repositories(store)
     this.#catalog = new Catalog(store, this.#repositories, options.catalogMax)
     this.#blobs = new Blobs(store, this.#repositories, this.#catalog)
-    this.#uploads = new Uploads(store)
+    this.#uploads = new Uploads(store, options.blobSize)
     this.#manifests = new Manifests(store, this.#repositories, new ManifestCache(options.manifestCache ?? MANIFEST_CACHE))
     this.#preparer = new ManifestPreparer(store, this.#manifests, options.sparseness ?? {})
     this.#removal = new Removal(store, this.#repositories, this.#manifests)

@@ -5,6 +5,7 @@ import { uploadRange } from '../oci/range.ts'
 import { DigestMismatchError, OffsetMismatchError, UploadBusyError, UploadUnknownError } from '../storage/errors.ts'
 import type { AbortOptions, ObjectStore, UploadStat } from '../storage/object-store.ts'
 import { link } from './links.ts'
+import { blobTooLarge } from './limits.ts'
 import { checkDigest, checkName } from './names.ts'
 import { blobData, inRepository, within } from './paths.ts'
 import type { Upload } from './registry.ts'
@@ -14,9 +15,12 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** Upload sessions; all they know is in the store, so that any process goes on with any of them. */
 export class Uploads {
   readonly #store: ObjectStore
+  readonly #blobSize: number
 
-  constructor(store: ObjectStore) {
+  /** @param blobSize most bytes of one */
+  constructor(store: ObjectStore, blobSize: number = Infinity) {
     this.#store = store
+    this.#blobSize = blobSize
   }
 
   async start(name: string, options?: AbortOptions): Promise<Upload> {
@@ -41,7 +45,7 @@ export class Uploads {
     options?: AbortOptions,
   ): Promise<Upload> {
     const { size } = await this.get(name, id, options)
-    const end = await this.#told(id, () => this.#store.uploads.append(id, offset ?? size, source, options))
+    const end = await this.#told(id, () => this.#store.uploads.append(id, offset ?? size, this.#within(source, offset ?? size), options))
     return { id, size: end }
   }
 
@@ -84,6 +88,10 @@ export class Uploads {
     }
   }
 
+  #within(source: AsyncIterable<Uint8Array>, start: number): AsyncIterable<Uint8Array> {
+    return this.#blobSize === Infinity ? source : atMost(source, this.#blobSize - start, blobTooLarge(this.#blobSize))
+  }
+
   async #removeUnlessBusy(id: string, options?: AbortOptions): Promise<boolean> {
     try {
       await this.#store.uploads.remove(id, options)
@@ -100,6 +108,15 @@ export class Uploads {
     } catch (error) {
       throw registryError(error, id)
     }
+  }
+}
+
+async function* atMost(source: AsyncIterable<Uint8Array>, bytes: number, tooMany: RegistryError): AsyncGenerator<Uint8Array, void, void> {
+  let left = bytes
+  for await (const chunk of source) {
+    left -= chunk.byteLength
+    if (left < 0) throw tooMany
+    yield chunk
   }
 }
 

@@ -103,6 +103,24 @@ describe('a clone', () => {
     assert.deepEqual(disco.provided, [cid, ...blobs.map((blob) => blob.cid)])
   })
 
+  it('is refused where it is larger than what is fetched, or than the room for it', async () => {
+    const size = image.manifest.bytes.byteLength + image.config.bytes.byteLength + image.layers.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+    for (const [options, status, fits] of [
+      [{ cloneSize: size - 1 }, 413, { cloneSize: size }],
+      [{ room: async () => size - 1 }, 507, { room: async () => size }],
+    ] as const) {
+      const small = await TestDisco.open({ peers: [gate], ...options })
+      const large = await TestDisco.open({ peers: [gate], ...fits })
+      try {
+        await assert.rejects(small.registry.manifest(cid, 'latest'), { code: 'UNAVAILABLE', status })
+        assert.deepEqual(await small.store.uploads.list(), [])
+        await large.registry.cloneGlobalRepo(cid)
+      } finally {
+        await Promise.all([small.close(), large.close()])
+      }
+    }
+  })
+
   it('is of use to others', async () => {
     await disco.registry.cloneGlobalRepo(cid)
     const third = await TestDisco.open({ peers: [disco.index.blocks] })
