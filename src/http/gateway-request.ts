@@ -35,15 +35,25 @@ const SCOPES: readonly string[] = ['block', 'entity', 'all'] satisfies ExportOpt
 
 /** @throws GatewayError */
 export function parseGatewayRequest(request: Pick<HttpRequest, 'url' | 'headers'>): GatewayRequest {
-  const url = new URL(request.url ?? '', 'http://gateway')
-  const query = url.searchParams
-  const { cid, path } = contentPath(url.pathname)
+  // Not by URL, which would take `/ipfs/a/../b` for another path than the one that access was decided for.
+  const [pathname = '', ...search] = (request.url ?? '').split('?')
+  const query = new URLSearchParams(search.join('?'))
+  const { cid, path } = contentPath(pathname)
   const { format, params } = negotiate(query, request.headers.accept)
   // "For block requests only `GET /ipfs/{cid}[?{params}]` is supported."
   if (format === 'raw' && path.length > 0) throw new GatewayError(400, 'a raw block has no path below its CID')
   const selection = selectionOf(query, params)
-  const location = query.has('format') ? undefined : locationOf(url, format)
+  const location = query.has('format') ? undefined : locationOf(pathname, query, format)
   return { cid, path, format, selection, etag: format === 'raw' ? `"${cid}.raw"` : carTag(cid, path, selection), location }
+}
+
+/** The repository's name that a rule or a token has for what is asked for: its CID in base32, however it was written. Empty where there is none. */
+export function nameOfContent(pathname: string): string {
+  try {
+    return contentPath(pathname).cid.toV1().toString()
+  } catch {
+    return ''
+  }
 }
 
 function contentPath(pathname: string): { cid: CID; path: string[] } {
@@ -125,8 +135,8 @@ function carTag(cid: CID, path: readonly string[], { scope, bytes, duplicates }:
   return `"${scope}.${rest}.${cid}.car"`
 }
 
-function locationOf(url: URL, format: string): string {
-  const query = new URLSearchParams(url.searchParams)
+function locationOf(pathname: string, search: URLSearchParams, format: string): string {
+  const query = new URLSearchParams(search)
   query.set('format', format)
-  return `${url.pathname}?${query}`
+  return `${pathname}?${query}`
 }

@@ -8,6 +8,7 @@ import type { Answer } from './answer.ts'
 import type { Client } from './client.ts'
 import { countedAs, type ClientLimits, type Leave } from './client-limits.ts'
 import { handlerOf, type ApiPolicy } from './dispatch.ts'
+import { nameOfContent } from './gateway-request.ts'
 import type { Gateway } from './gateway.ts'
 import type { HttpRequest } from './message.ts'
 import type { Prefix } from './prefix.ts'
@@ -120,8 +121,12 @@ export class Reception {
   /** Who may pull a repository of this name may have the block: rules for CIDs hold for both. */
   async #block(visit: Visit, path: string, gateway: Gateway): Promise<Answer> {
     visit.seen.handler = 'gateway'
-    await this.#authorize(visit, [{ type: 'repository', name: path.split('/', 3)[2] ?? '', actions: ['pull'] }])
-    return await gateway(visit.request, visit.signal)
+    await this.#authorize(visit, [{ type: 'repository', name: nameOfContent(path), actions: ['pull'] }])
+    const answer = await gateway(visit.request, visit.signal)
+    // RFC 9111 §3.5: a shared cache keeps an answer to `Authorization` where `public` allows it, and would give it to everybody.
+    const kept = answer.headers?.['Cache-Control']
+    if (visit.request.headers.authorization === undefined || typeof kept !== 'string') return answer
+    return { ...answer, headers: { ...answer.headers, 'Cache-Control': kept.replace('public', 'private') } }
   }
 
   async #authorize(visit: Visit, scopes: readonly Scope[]): Promise<Identity> {
