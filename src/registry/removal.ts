@@ -56,13 +56,14 @@ export class Removal {
   async #revision(name: string, digest: Digest, options: AbortOptions): Promise<boolean> {
     const link = inRepository(name, within.revision(digest))
     for (let attempt = 1; ; attempt++) {
-      if ((await this.#store.stat(link, options)) === undefined) return false
       const tags = await this.#tagsOf(name, digest, options)
+      // Tags without it are what a commit left that was cut off, or one that came in between.
+      if (tags.length === 0 && (await this.#store.stat(link, options)) === undefined) return false
       // A tag that has been moved meanwhile is no longer this manifest's.
       const expect = tags.map((tag): Expectation => ({ path: inRepository(name, within.tagCurrent(tag)), data: linkData(digest) }))
       const changes: Change[] = [
-        { delete: link },
         ...await this.#referrer(name, digest, options),
+        { delete: link },
         ...tags.map((tag) => ({ delete: inRepository(name, within.tag(tag)) })),
       ]
       try {
