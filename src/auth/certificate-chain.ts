@@ -11,18 +11,21 @@ const MAX_LENGTH = 8
  */
 export function verifiedLeaf(x5c: readonly string[], roots: readonly X509Certificate[], now: number = Date.now()): X509Certificate {
   if (x5c.length > MAX_LENGTH) throw new Error('the certificate chain is too long')
-  const [leaf, ...intermediates] = x5c.map((text) => new X509Certificate(Buffer.from(text, 'base64')))
+  const [leaf, ...others] = x5c.map((text) => new X509Certificate(Buffer.from(text, 'base64')))
   if (leaf === undefined) throw new Error('the certificate chain is empty')
-  if (!reaches(leaf, intermediates, roots, now)) throw new Error('the certificate chain leads to none that is trusted')
+  const isCurrent = ({ validFromDate, validToDate }: X509Certificate): boolean => now >= validFromDate.getTime() && now <= validToDate.getTime()
+  // Each is tried once, whichever way leads to it: strangers send these, and may have them all vouch for each other.
+  const untried = new Set(others)
+  const reachesRoot = (certificate: X509Certificate): boolean => {
+    untried.delete(certificate)
+    if (!isCurrent(certificate)) return false
+    if (roots.some((root) => root.raw.equals(certificate.raw))) return true
+    const isIssuer = (issuer: X509Certificate): boolean => issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+    if (roots.some((root) => isCurrent(root) && isIssuer(root))) return true
+    return others.some((other) => untried.has(other) && isIssuer(other) && reachesRoot(other))
+  }
+  if (!reachesRoot(leaf)) throw new Error('the certificate chain leads to none that is trusted')
   return leaf
-}
-
-function reaches(certificate: X509Certificate, others: readonly X509Certificate[], roots: readonly X509Certificate[], now: number): boolean {
-  if (now < certificate.validFromDate.getTime() || now > certificate.validToDate.getTime()) return false
-  if (roots.some((root) => root.raw.equals(certificate.raw))) return true
-  const issues = (issuer: X509Certificate): boolean => issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
-  if (roots.some((root) => issues(root) && reaches(root, [], roots, now))) return true
-  return others.some((issuer) => issues(issuer) && reaches(issuer, others.filter((other) => other !== issuer), roots, now))
 }
 
 /** @throws Error when there is none in the text, or one of them is damaged */

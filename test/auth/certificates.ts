@@ -20,6 +20,8 @@ export interface CertificateOptions {
   readonly ca?: boolean
   /** @default tomorrow */
   readonly until?: Date
+  /** @default new ones */
+  readonly keys?: webcrypto.CryptoKeyPair
   /** @default ECDSA with P-256 */
   readonly algorithm?: webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams | { name: 'Ed25519' }
 }
@@ -30,7 +32,7 @@ let serial = 1
 
 export async function certify(name: string, options: CertificateOptions = {}): Promise<Certified> {
   const { issuer, ca = false, until = new Date(Date.now() + DAY), algorithm = ECDSA } = options
-  const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
+  const keys = options.keys ?? ((await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair)
   const common = {
     serialNumber: (serial++).toString(16).padStart(2, '0'),
     notBefore: new Date(Math.min(Date.now(), until.getTime()) - DAY),
