@@ -4,6 +4,7 @@ import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import { failureLines } from './failure.ts'
+import { onHangup } from './hangup.ts'
 import { onShutdown } from './shutdown.ts'
 import { answerMetrics } from './worker-metrics.ts'
 
@@ -18,6 +19,7 @@ export async function serveAsWorker(config: Config): Promise<void> {
     const disco = await createDisco({ ...config, upstream, processName: `worker-${cluster.worker?.id ?? 0}`, log: createLogger(config).child({ pid: process.pid }) })
     answerMetrics(disco)
     onShutdown(() => disco.stop())
+    if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
     await tell({ address: await disco.start() })
   } catch (error) {
     await tell({ failure: failureLines(error) })

@@ -5,6 +5,7 @@ import { UPSTREAM_VARIABLE } from '../config/environment.ts'
 import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
+import { onHangup } from './hangup.ts'
 import { onShutdown } from './shutdown.ts'
 import { addressLine, nodeLines } from './start-lines.ts'
 import { Workers } from './workers.ts'
@@ -24,6 +25,7 @@ export async function serveWithWorkers(config: Config): Promise<void> {
     await disco.stop()
   }
   onShutdown(stop)
+  if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
   try {
     await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
     const address = await workers.start()

@@ -5,6 +5,7 @@ import type { Config } from '../config/options.ts'
 import { createDisco, CONFIG_CHECKS } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import type { CommandLine } from './command-line.ts'
+import { onHangup } from './hangup.ts'
 import { serveAsWorker } from './serve-as-worker.ts'
 import { serveWithWorkers } from './serve-with-workers.ts'
 import { onShutdown } from './shutdown.ts'
@@ -21,6 +22,7 @@ export async function serve({ options, operands }: CommandLine): Promise<void> {
 async function serveAlone(config: Config): Promise<void> {
   const disco = await createDisco({ ...config, log: createLogger(config) })
   onShutdown(() => disco.stop())
+  if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
   try {
     const address = await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
     console.log(addressLine(address))

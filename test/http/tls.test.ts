@@ -57,9 +57,9 @@ interface Seen {
 
 function ask(port: number, options: ConnectionOptions = {}): Promise<Seen> {
   return new Promise((resolve, reject) => {
-    const request = send({ port, path: '/v2/', agent: false, ca: authority.pem, checkServerIdentity: () => undefined, ...options }, async (answer) => {
+    const request = send({ port, path: '/v2/', agent: false, ca: authority.pem, checkServerIdentity: () => undefined, ...options }, (answer) => {
       const { subject } = (answer.socket as ReturnType<typeof connect>).getPeerCertificate()
-      resolve({ status: answer.statusCode, subject: subject?.CN as string | undefined, body: await text(answer) })
+      text(answer).then((body) => resolve({ status: answer.statusCode, subject: subject?.CN as string | undefined, body }), reject)
     })
     request.on('error', reject).end()
   })
