@@ -60,6 +60,8 @@ export class DyingDisk extends Disk {
   override async rename(from: string, to: string): Promise<void> {
     await this.#step()
     await super.rename(from, to)
+    const noted = [...this.#volatile].every((directory) => !directory.endsWith('/.disco'))
+    if (!noted && !basename(to).startsWith('.')) throw new Error(`${to} was changed before it was durable that it would be`)
     const derived = basename(to).startsWith('.disco-chunks.')
     if (this.#volatile.delete(from) && !derived) throw new Error(`${to} was seen before its bytes were durable`)
     if (!derived) this.#volatile.add(dirname(to))
@@ -68,7 +70,8 @@ export class DyingDisk extends Disk {
   override async unlink(path: string): Promise<void> {
     await this.#step()
     await super.unlink(path)
-    this.#volatile.add(dirname(path))
+    // Where it comes back, it has done again what is done.
+    if (basename(path) !== 'commit.json') this.#volatile.add(dirname(path))
   }
 
   override async removeDirectory(path: string): Promise<void> {

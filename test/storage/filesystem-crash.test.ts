@@ -39,19 +39,15 @@ function put(path: string, data: string): Change {
   return { put: path, data: text(data) }
 }
 
-/** What is there when the first `steps` of a commit have been done: its uploads, then its changes. */
-function after(before: Objects, { uploads = [], changes = [], bytes = new Uint8Array() }: Commit, steps: number): Objects {
+/** What is there after a commit. */
+function after(before: Objects, { uploads = [], changes = [], bytes = new Uint8Array() }: Commit): Objects {
   const objects = new Map(before)
-  for (const { path } of uploads.slice(0, steps)) objects.set(path, Buffer.from(bytes))
-  for (const change of changes.slice(0, Math.max(0, steps - uploads.length))) {
+  for (const { path } of uploads) objects.set(path, Buffer.from(bytes))
+  for (const change of changes) {
     if ('put' in change) objects.set(change.put, Buffer.from(change.data))
     else for (const path of objects.keys()) if (path === change.delete || path.startsWith(`${change.delete}/`)) objects.delete(path)
   }
   return objects
-}
-
-function stepsOf({ uploads = [], changes = [] }: Batch): number {
-  return uploads.length + changes.length
 }
 
 async function objectsOf(store: ObjectStore, directory = ''): Promise<Map<string, Buffer>> {
@@ -111,9 +107,9 @@ async function cutOff(directory: string, commits: readonly Commit[], step: numbe
 async function look(directory: string, commits: readonly Commit[], acknowledged: number, when: string): Promise<void> {
   const store = await FilesystemStore.open(directory, { places })
   const found = await objectsOf(store)
-  const before = commits.slice(0, acknowledged).reduce<Objects>((objects, commit) => after(objects, commit, Infinity), new Map())
+  const before = commits.slice(0, acknowledged).reduce<Objects>((objects, commit) => after(objects, commit), new Map())
   const current = commits[acknowledged]
-  const possible = current === undefined ? [before] : Array.from({ length: stepsOf(current) + 1 }, (_, steps) => after(before, current, steps))
+  const possible = current === undefined ? [before] : [before, after(before, current)]
   assert.ok(possible.some((objects) => same(objects, found)), `${when}: ${[...found.keys()].join(' ')}`)
   for (const { id, size } of await store.uploads.list()) {
     const bytes = await collect(store.uploads.read(id))
@@ -122,7 +118,7 @@ async function look(directory: string, commits: readonly Commit[], acknowledged:
   if (acknowledged > commits.length) assert.deepEqual(await store.uploads.list(), [])
   // Whoever was cut off does it again, with what is left of his upload where there is some.
   await work(store, commits, (await store.uploads.stat('layer')) === undefined ? 'another' : 'layer', () => {})
-  const whole = commits.reduce<Objects>((objects, commit) => after(objects, commit, Infinity), new Map())
+  const whole = commits.reduce<Objects>((objects, commit) => after(objects, commit), new Map())
   assert.ok(same(await objectsOf(store), whole), `${when}: done again`)
   for (const { id } of await store.uploads.list()) await store.uploads.remove(id)
   await store.close()
@@ -155,7 +151,7 @@ async function inDirectory<T>(run: (directory: string) => Promise<T>): Promise<T
 
 describe('FilesystemStore cut off after every single step', { timeout: 240_000 }, () => {
   for (const [layer, stride] of LAYERS) {
-    it(`has all that was acknowledged, nothing by half, in order, and starts again: a layer of ${layer.length} bytes`, async () => {
+    it(`has all that was acknowledged, no commit by half, and starts again: a layer of ${layer.length} bytes`, async () => {
       const commits = commitsOf(layer)
       for (let step = 1; ; step += AT_ONCE * stride) {
         const steps = Array.from({ length: AT_ONCE }, (_, index) => step + index * stride)

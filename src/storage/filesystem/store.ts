@@ -1,16 +1,15 @@
-import { randomUUID } from 'node:crypto'
-import { lstat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ConflictError } from '../errors.ts'
 import { HashPool } from '../files/hash-pool.ts'
 import type {
-  AbortOptions, Batch, Change, ChunkHashes, Expectation, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions,
+  AbortOptions, Batch, ChunkHashes, Expectation, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions,
 } from '../object-store.ts'
 import { ChunkFiles } from './chunk-files.ts'
 import { CommitLock } from './commit-lock.ts'
-import { Disk, onDisk, tolerating, unlessThere } from './disk.ts'
+import { Disk, onDisk, tolerating } from './disk.ts'
+import { Journal, type Step } from './journal.ts'
 import { FilesystemReader } from './reader.ts'
 import { Sessions } from './sessions.ts'
+import { Staging } from './staging.ts'
 import { TreeChange } from './tree-change.ts'
 import type { TreePaths, UploadPlaces } from './tree-paths.ts'
 import { FilesystemUploads, type CheckedUpload } from './uploads.ts'
@@ -23,14 +22,11 @@ export interface FilesystemOptions {
   readonly disk?: Disk | undefined
 }
 
-/** Files written and made durable at a time. */
-const AT_ONCE = 8
-
 /**
  * Objects as the files of a plain directory, which other programs may serve and change as well. There are no
- * transactions: what a commit needs is written aside and made durable; then its changes are done in their order, under a
- * lock that all processes share; then their names are made durable, in the same order. So a commit that is cut off has
- * done its first changes and not its last ones. An object can't be where a directory of others is.
+ * transactions: what a commit needs is written aside and made durable; then, under a lock that all processes share, it is
+ * noted what is going to be done, and done in its order. Readers may see its first changes before its last ones; one that
+ * is cut off is finished by whoever commits or opens the store next. An object can't be where a directory of others is.
  */
 export class FilesystemStore implements ObjectStore, ChunkHashes {
   readonly uploads: FilesystemUploads
@@ -39,6 +35,7 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
   readonly #hashes: HashPool = new HashPool()
   readonly #chunks: ChunkFiles
   readonly #lock: CommitLock
+  readonly #journal: Journal
   readonly #clearing = new Set<Promise<void>>()
 
   private constructor(reader: FilesystemReader, sessions: Sessions, disk: Disk) {
@@ -46,6 +43,7 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     this.#reader = reader
     this.#chunks = new ChunkFiles(disk, this.#paths, this.#hashes)
     this.#lock = new CommitLock(this.#paths.lock)
+    this.#journal = new Journal(disk, this.#paths)
     this.uploads = new FilesystemUploads({ disk, sessions, streams: reader.streams, hashes: this.#hashes })
   }
 
@@ -54,19 +52,14 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     const reader = new FilesystemReader(root, places)
     const { paths } = reader
     const sessions = new Sessions(disk, paths)
-    await onDisk(paths.root, async () => {
-      const change = new TreeChange(disk, paths)
-      try {
-        for (const directory of [paths.temporary, paths.sessions]) await change.makeDirectories(directory)
-        await change.sync()
-        if (!readonly) await sessions.sweep()
-      } catch (error) {
-        if (!readonly) throw error
-        // A medium that can't be written can still be read.
-        tolerating('EROFS', 'EACCES', 'EPERM')(error as NodeJS.ErrnoException)
-      }
-    })
-    return new FilesystemStore(reader, sessions, disk)
+    const store = new FilesystemStore(reader, sessions, disk)
+    try {
+      await onDisk(paths.root, () => store.#begin(sessions, readonly))
+      return store
+    } catch (error) {
+      await store.close()
+      throw error
+    }
   }
 
   /** Uploads and reads must have come to their end before. */
@@ -103,44 +96,42 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     const settled = await Promise.allSettled(uploads.map(({ id, digest }) => this.uploads.check(id, digest, options)))
     const checked = settled.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
     const change = new TreeChange(this.#disk, this.#paths)
-    const staged = new Map<Change, string>()
+    const staging = new Staging(this.#disk, this.#paths)
     try {
       const failed = settled.find((outcome) => outcome.status === 'rejected')
       if (failed !== undefined) throw failed.reason
       options.signal?.throwIfAborted()
-      await onDisk('a commit', () => this.#lock.hold(this.#stage(changes, staged), async () => {
+      await onDisk('a commit', () => this.#lock.hold(staging.stage(changes), async () => {
+        await this.#journal.replay()
         await this.#check(expect)
-        for (const [index, upload] of checked.entries()) await this.#finish(change, upload, uploads[index])
-        await this.#apply(change, changes, staged)
+        const steps = [...await this.#moves(checked, uploads), ...await staging.steps(changes, change)]
+        staging.handOver()
+        await this.#journal.run(steps, change)
       }))
-      await onDisk('a commit', () => change.sync())
       for (const [index, upload] of checked.entries()) await this.#settle(upload, uploads[index])
     } finally {
       for (const { lock } of checked) lock.close()
-      this.#clear(change, staged)
+      this.#clear(change, staging)
     }
+  }
+
+  async #begin(sessions: Sessions, readonly: boolean): Promise<void> {
+    const change = new TreeChange(this.#disk, this.#paths)
+    try {
+      for (const directory of [this.#paths.temporary, this.#paths.sessions]) await change.makeDirectories(directory)
+      await change.sync()
+    } catch (error) {
+      if (!readonly) throw error
+      // A medium that can't be written can still be read.
+      tolerating('EROFS', 'EACCES', 'EPERM')(error as NodeJS.ErrnoException)
+    }
+    if (readonly) return
+    await this.#lock.hold(Promise.resolve(), () => this.#journal.replay())
+    await sessions.sweep()
   }
 
   get #paths(): TreePaths {
     return this.#reader.paths
-  }
-
-  /** Writes aside what is to be put, but for what is there already. */
-  async #stage(changes: readonly Change[], staged: Map<Change, string>): Promise<void> {
-    const puts = changes.filter((change) => 'put' in change)
-    const looking = new TreeChange(this.#disk, this.#paths)
-    for (let at = 0; at < puts.length; at += AT_ONCE) {
-      await Promise.all(puts.slice(at, at + AT_ONCE).map(async (put) => {
-        if (!(await looking.is(put.put, put.data))) await this.#write(put, staged)
-      }))
-    }
-  }
-
-  async #write(change: Extract<Change, { readonly put: string }>, staged: Map<Change, string>): Promise<string> {
-    const file = join(this.#paths.temporary, randomUUID())
-    staged.set(change, file)
-    await this.#disk.writeNew(file, change.data, { durable: true })
-    return file
   }
 
   async #check(expectations: readonly Expectation[]): Promise<void> {
@@ -157,29 +148,14 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     }
   }
 
-  async #finish(change: TreeChange, { session }: CheckedUpload, upload: FinishedUpload | undefined): Promise<void> {
-    if (upload === undefined || (await this.stat(upload.path)) !== undefined) return
-    await change.move(session.data, upload.path)
-  }
-
-  async #apply(change: TreeChange, changes: readonly Change[], staged: Map<Change, string>): Promise<void> {
-    const last = new Map(changes.map((each) => ['put' in each ? each.put : each.delete, each]))
-    for (const each of changes) {
-      if ('put' in each) {
-        const file = staged.get(each)
-        if (file === undefined && (await change.is(each.put, each.data))) continue
-        await change.move(file ?? (await this.#write(each, staged)), each.put)
-        staged.delete(each)
-      } else if (!(await this.#isReplaced(each.delete, last))) {
-        await change.remove(each.delete)
-      }
+  /** Uploads that become objects; where one is there already, it stays. */
+  async #moves(checked: readonly CheckedUpload[], uploads: readonly FinishedUpload[]): Promise<Step[]> {
+    const steps = new Map<string, Step>()
+    for (const [index, { session }] of checked.entries()) {
+      const to = uploads[index]?.path
+      if (to !== undefined && !steps.has(to) && (await this.stat(to)) === undefined) steps.set(to, { move: session.data, to })
     }
-  }
-
-  /** An object that goes and comes back in one commit is replaced in one step instead. */
-  async #isReplaced(path: string, last: ReadonlyMap<string, Change>): Promise<boolean> {
-    const final = last.get(path)
-    return final !== undefined && 'put' in final && (await lstat(this.#paths.file(path)).catch(unlessThere))?.isFile() === true
+    return [...steps.values()]
   }
 
   async #settle({ session, chunks }: CheckedUpload, upload: FinishedUpload | undefined): Promise<void> {
@@ -188,14 +164,9 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
   }
 
   /** In the background: what has gone is seen no more. What is left of it, the next open takes up. */
-  #clear(change: TreeChange, staged: ReadonlyMap<Change, string>): void {
-    const clearing = this.#remove(change, [...staged.values()]).catch(() => {})
+  #clear(change: TreeChange, staging: Staging): void {
+    const clearing = Promise.all([staging.clear(), change.clear()]).then(() => {}, () => {})
     this.#clearing.add(clearing)
     void clearing.finally(() => this.#clearing.delete(clearing))
-  }
-
-  async #remove(change: TreeChange, files: readonly string[]): Promise<void> {
-    for (const file of files) await this.#disk.unlink(file).catch(tolerating('ENOENT'))
-    await change.clear()
   }
 }

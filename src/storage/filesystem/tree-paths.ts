@@ -22,6 +22,8 @@ export class TreePaths {
   /** One directory for each upload of ours: which repository it is in, and the lock. */
   readonly sessions: string
   readonly lock: string
+  /** What the commit that has the lock does. */
+  readonly journal: string
   readonly places: UploadPlaces
 
   constructor(root: string, places: UploadPlaces) {
@@ -31,6 +33,7 @@ export class TreePaths {
     this.temporary = join(own, 'tmp')
     this.sessions = join(own, 'uploads')
     this.lock = join(own, 'commit.lock')
+    this.journal = join(own, 'commit.json')
   }
 
   /** @throws TypeError for what can be no object's path in this tree */
