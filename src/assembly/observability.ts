@@ -99,11 +99,15 @@ export class Observability {
     return sessions === undefined ? network : observedSessions(network, sessions)
   }
 
-  notifications(notifications: Pick<Notifications, 'waiting'> | undefined): void {
+  notifications(notifications: Pick<Notifications, 'waiting' | 'attempts'> | undefined): void {
     if (notifications === undefined || this.#ground.name !== 'main') return
     this.add({
       name: 'registry_notifications_pending_total', help: 'Events that wait for each endpoint.', labels: ['endpoint'],
       read: async () => [...await notifications.waiting()].map(([endpoint, value]) => ({ labels: { endpoint }, value })),
+    })
+    this.add({
+      name: 'registry_notifications_status_total', help: 'Attempts to deliver events, by the status of the answer.', labels: ['code', 'endpoint'], counter: true,
+      read: () => notifications.attempts().map(({ endpoint, outcome, count }) => ({ labels: { code: outcome, endpoint }, value: count })),
     })
   }
 

@@ -27,6 +27,8 @@ export class Delivery {
   /** Something new has come since the queue was looked at. */
   #nudged = false
   #wake: () => void = () => {}
+  /** Attempts by what became of them: an HTTP status, or `none` where there was no answer. */
+  readonly outcomes: Map<string, number> = new Map()
   #failures = 0
   #batch = MOST_AT_ONCE
 
@@ -76,9 +78,20 @@ export class Delivery {
     this.#nudged = false
     const events = await queue.first(this.#batch, { signal })
     if (events.length === 0) return false
-    await post(endpoint, events.map(({ event }) => event), signal)
+    await this.#counted(() => post(endpoint, events.map(({ event }) => event), signal))
     await queue.remove(events.map(({ id }) => id), { signal })
     return true
+  }
+
+  async #counted(attempt: () => Promise<number>): Promise<void> {
+    let status: number | undefined
+    try {
+      status = await attempt()
+    } finally {
+      const outcome = String(status ?? 'none')
+      this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1)
+    }
+    if (status >= 400) throw new Error(`the endpoint answered ${status}`)
   }
 
   async #idle(signal: AbortSignal): Promise<void> {
@@ -96,8 +109,8 @@ export class Delivery {
   }
 }
 
-/** Distribution: any 2xx or 3xx, after redirects, means that it was taken. @throws Error when it was not */
-async function post({ url, headers, timeout }: Endpoint, events: readonly RegistryEvent[], signal: AbortSignal): Promise<void> {
+/** Gives the status, of which Distribution takes any 2xx or 3xx, after redirects, for success. @throws Error when there is no answer */
+async function post({ url, headers, timeout }: Endpoint, events: readonly RegistryEvent[], signal: AbortSignal): Promise<number> {
   const { href, authorization } = withoutUser(url)
   const given = Object.entries(headers ?? {}).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
   const response = await fetch(href, {
@@ -107,7 +120,7 @@ async function post({ url, headers, timeout }: Endpoint, events: readonly Regist
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
   })
   await response.body?.cancel()
-  if (response.status >= 400) throw new Error(`the endpoint answered ${response.status}`)
+  return response.status
 }
 
 /** `fetch` refuses URLs with a user in them. */

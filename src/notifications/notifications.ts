@@ -73,6 +73,11 @@ export class Notifications implements EventSink {
     return new Map(await Promise.all(this.#lines.map(async ({ endpoint, queue }) => [endpoint.name, await queue.count(MOST_WAITING)] as const)))
   }
 
+  /** Attempts to deliver by this process, by endpoint and by what became of them: an HTTP status, or `none`. */
+  attempts(): { readonly endpoint: string; readonly outcome: string; readonly count: number }[] {
+    return this.#lines.flatMap(({ endpoint, delivery }) => [...delivery?.outcomes ?? []].map(([outcome, count]) => ({ endpoint: endpoint.name, outcome, count })))
+  }
+
   async tell(event: RegistryEvent): Promise<void> {
     if (event.action === 'pull') return this.#tellLater(event)
     const changes = this.#lines.flatMap(({ endpoint, queue }) => (wants(endpoint, event) ? queue.additions([event]) : []))

@@ -86,6 +86,9 @@ describe('notifications', () => {
     await until(() => receiver.taken.length >= 250)
     assert.deepEqual(receiver.taken.map(({ id }) => id).toSorted(), told.map(({ id }) => id).toSorted())
     await until(async () => (await notifications.waiting()).get('hook') === 0)
+    const attempts = new Map(notifications.attempts().map(({ outcome, count }) => [outcome, count]))
+    assert.ok((attempts.get('503') ?? 0) > 5)
+    assert.equal((attempts.get('503') ?? 0) + (attempts.get('202') ?? 0), receiver.headers.length)
   })
 
   it('leave an endpoint alone that failed too often in a row', async (t) => {
