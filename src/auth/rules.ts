@@ -2,7 +2,10 @@ import type { Scope } from './authorizer.ts'
 
 /** Allows something; what no rule allows is refused. */
 export interface AccessRule {
-  /** Names, with `*` for what has no `/`, `**` for anything, `<cid>` and `<digest>` for names that say what they hold. */
+  /**
+   * Names, with `*` for what has no `/` and `**` for anything; but of names that say what they hold no part: those are
+   * `<cid>`, `<digest>`, written out, or in the `**` that is everything.
+   */
   readonly repository: readonly string[]
   /** Names, with `*` for anything; `anonymous` is everybody, whether he said who he is or not. */
   readonly users: readonly string[]
@@ -77,11 +80,16 @@ function compile({ repository, users, actions }: AccessRule): CompiledRule {
   }
 }
 
+/** CIDv1 in base32: images are bafy…, the pieces that other registries fetch of them also bafk… */
+const CID = 'baf[yk][a-z2-7]{55}'
+const DIGEST = '[0-9a-f]{64}|[0-9a-f]{128}'
+/** Who was given `b*` was not given every image whose CID begins so, whatever it was pushed as. */
+const SAYS_WHAT_IT_HOLDS = `ba[a-z2-7]{56,}|${DIGEST}`
+
 function repositoryPattern(pattern: string): string {
-  // CIDv1 in base32: images are bafy…, the pieces that other registries fetch of them also bafk…
-  if (pattern === '<cid>') return 'baf[yk][a-z2-7]{55}'
-  if (pattern === '<digest>') return '[0-9a-f]{64}|[0-9a-f]{128}'
-  return glob(pattern, '[^/]*')
+  if (pattern === '<cid>') return CID
+  if (pattern === '<digest>') return DIGEST
+  return pattern.includes('*') ? `(?!(?:${SAYS_WHAT_IT_HOLDS})$)${glob(pattern, '[^/]*')}` : glob(pattern, '')
 }
 
 function glob(pattern: string, star: string): string {

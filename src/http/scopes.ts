@@ -1,7 +1,8 @@
 import type { Action, Scope } from '../auth/authorizer.ts'
 import type { Route } from './routes.ts'
 
-const ACTIONS: Readonly<Record<string, readonly Action[]>> = { GET: ['pull'], HEAD: ['pull'], DELETE: ['delete'] }
+/** HTTP/2 has any word for a method, `constructor` too. */
+const ACTIONS: ReadonlyMap<string, readonly Action[]> = new Map([['GET', ['pull']], ['HEAD', ['pull']], ['DELETE', ['delete']]])
 /** Who pushes may also look: Docker asks for both. */
 const WRITING: readonly Action[] = ['pull', 'push']
 
@@ -16,5 +17,5 @@ export function scopesOf(method: string, { resource, name }: Route, search: stri
     return [{ type: 'repository', name, actions: WRITING }, ...source]
   }
   if (resource === 'upload') return [{ type: 'repository', name, actions: WRITING }]
-  return [{ type: 'repository', name, actions: ACTIONS[method] ?? WRITING }]
+  return [{ type: 'repository', name, actions: ACTIONS.get(method) ?? WRITING }]
 }

@@ -56,6 +56,18 @@ describe('rules', () => {
     for (const name of ['app', `${CID}/x`, `x${CID}`, '0'.repeat(63), '0'.repeat(65)]) assert.ok(!policy.allows(NOBODY_IN_PARTICULAR, pull(name)), name)
   })
 
+  it('give names that say what they hold to nobody whose patterns merely fit them', () => {
+    const pieces = [CID, CID.replace('bafybei', 'bafkrei'), 'ab'.repeat(32), 'ab'.repeat(64)]
+    for (const pattern of ['*', 'b*', 'a*', 'b**', '***', 'bafybei*', '*a*', '[a-b]*']) {
+      const policy = new AccessPolicy({ rules: [{ repository: [pattern], users: ['anonymous'], actions: ['*'] }] })
+      for (const name of pieces) assert.ok(!policy.allows(NOBODY_IN_PARTICULAR, pull(name)), `${pattern} ${name}`)
+    }
+    for (const pattern of ['**', CID]) {
+      const policy = new AccessPolicy({ rules: [{ repository: [pattern, 'x*'], users: ['anonymous'], actions: ['pull'] }] })
+      assert.ok(policy.allows(NOBODY_IN_PARTICULAR, pull(CID)), pattern)
+    }
+  })
+
   it('take letters of patterns as they are', () => {
     const policy = new AccessPolicy({ rules: [{ repository: ['a.b', 'c(d)|e'], users: ['a+'], actions: ['pull'] }] })
     assert.ok(policy.allows(known('a+'), pull('a.b')))

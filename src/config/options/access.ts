@@ -136,7 +136,7 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
   access: {
     yaml: 'access',
     kind: listOf(fields<AccessRule>({
-      repository: { kind: list('<glob>'), doc: 'Repositories it is about: `*` is what has no `/`, `**` anything; `<cid>` and `<digest>` are the names that say what they hold.' },
+      repository: { kind: list('<glob>'), doc: 'Repositories it is about: `*` is what has no `/`, `**` anything; `<cid>` and `<digest>` are the names that say what they hold, which are in no other pattern than `**`.' },
       users: { kind: list('<name>'), doc: 'Names, with `*` for anything: `*` alone is everybody who has said who they are, `anonymous` is everybody.' },
       actions: { kind: list('<pull|push|delete|*>', checkAction), doc: 'What they may do there.' },
     })),
