@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net'
 import { BoundedMap } from './bounded-map.ts'
+import { networkOf } from './network-of.ts'
 
 /** How a counter slows down. */
 interface Pace {
@@ -26,11 +26,15 @@ const FIRST_WAIT = 1_000
 const FORGOTTEN_AFTER = 15 * 60_000
 const TRUSTED_FOR = 24 * 3600_000
 const MAX_COUNTS = 10_000
+/** Attempts of a user at an address that came too early, after which it is no mistake of a program any more. */
+const MANY_TOO_EARLY = 200
 
 /** Counts failed logins, and tells who has to wait. Who logged in from an address lately waits only for his own failures there. */
 export class FailedLogins {
   readonly #counts: BoundedMap<Count>
   readonly #trusted = new BoundedMap<true>(MAX_COUNTS, TRUSTED_FOR)
+  /** Attempts that were refused because they came too early, by user and address. */
+  readonly #tooEarly = new BoundedMap<number>(MAX_COUNTS, FORGOTTEN_AFTER)
 
   constructor(size: number = MAX_COUNTS) {
     this.#counts = new BoundedMap(size, FORGOTTEN_AFTER)
@@ -42,6 +46,18 @@ export class FailedLogins {
     const [pair, ...others] = counters(address, user)
     const counted = this.#trusted.get(pair[0]) === true ? [pair] : [pair, ...others]
     return Math.max(0, ...counted.map(([key]) => (this.#counts.get(key)?.until ?? 0) - now))
+  }
+
+  /** An attempt came too early. */
+  refuse(address: string, user: string): void {
+    const [[pair]] = counters(address, user)
+    this.#tooEarly.set(pair, (this.#tooEarly.get(pair) ?? 0) + 1)
+  }
+
+  /** Whether somebody at the address tries the user's passwords without waiting: then the answer to one that is known would tell it. */
+  isBesieged(address: string, user: string): boolean {
+    const [[pair]] = counters(address, user)
+    return (this.#tooEarly.get(pair) ?? 0) >= MANY_TOO_EARLY
   }
 
   /** Before the attempt, so that a thousand at once are a thousand. */
@@ -72,7 +88,9 @@ export class FailedLogins {
     const count = this.#counts.get(key)
     if (count === undefined) return
     const failures = count.failures - 1
-    this.#counts.set(key, { failures, until: failures < free ? 0 : count.until })
+    // Nothing stays of an attempt that was not made: those cost nobody anything, and would push out the counts of others.
+    if (failures === 0) this.#counts.delete(key)
+    else this.#counts.set(key, { failures, until: failures < free ? 0 : count.until })
   }
 }
 
@@ -82,13 +100,4 @@ function counters(address: string, user: string): readonly [Counter, Counter, Co
   const place = networkOf(address)
   const name = user.slice(0, 255)
   return [[`pair ${place} ${name}`, PAIR], [`address ${place}`, ADDRESS], [`user ${name}`, USER]]
-}
-
-/** Of IPv6 the first 64 bits: whoever has one address has all that begin so. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.includes('.')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':')
-  if (tail !== undefined) groups.push(...new Array<string>(8 - groups.length).fill('0'))
-  return groups.slice(0, 4).join(':')
 }

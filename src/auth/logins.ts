@@ -6,6 +6,7 @@ import { BoundedMap } from './bounded-map.ts'
 import type { Password } from './credentials.ts'
 import { FailedLogins } from './failed-logins.ts'
 import type { Notes } from './notes.ts'
+import { networkOf } from './network-of.ts'
 import { parsePasswordFile, type PasswordFile } from './password-file.ts'
 import { WatchedFile } from './watched-file.ts'
 
@@ -15,6 +16,16 @@ export interface LoginsOptions {
   readonly notes: Notes
   /** How often the file is looked at, in milliseconds. @default 1 s */
   readonly interval?: number | undefined
+}
+
+interface Attempt {
+  readonly user: string
+  readonly password: string
+  readonly address: string
+  /** Of user and password. */
+  readonly key: string
+  /** The same at the network that it comes from. */
+  readonly here: string
 }
 
 /** How long a password that was compared is known without comparing it again, in milliseconds. */
@@ -60,8 +71,8 @@ export class Logins {
   }
 
   /**
-   * Whether it is the user's password. The same wrong one again is no further guess, and the right one never waits for
-   * what others do.
+   * Whether it is the user's password. The same wrong one again is no further guess. The right one is remembered where it
+   * came from, and does not wait there for what others do; elsewhere it has to, or each guess would be answered at once.
    *
    * @param address of the client
    * @throws RegistryError TOOMANYREQUESTS with `Retry-After`
@@ -70,18 +81,20 @@ export class Logins {
     const file = await this.#current()
     if (password.length > MAX_PASSWORD_LENGTH) return false
     const key = createHmac('sha256', this.#key).update(JSON.stringify([user, password])).digest('base64')
-    if (this.#right.get(key) === true) return true
+    const here = `${networkOf(address)} ${key}`
+    if (this.#right.get(here) === true && !this.#failed.isBesieged(address, user)) return true
     if (this.#wrong.get(key) === true) return false
-    const running = this.#running.get(key)
+    const running = this.#running.get(here)
     if (running !== undefined) return running
     signal?.throwIfAborted()
     const wait = this.#failed.wait(address, user)
     if (wait > 0) {
+      this.#failed.refuse(address, user)
       const seconds = Math.ceil(wait / 1000)
       throw new RegistryError('TOOMANYREQUESTS', `too many failed logins; try again in ${seconds} s`, { headers: { 'Retry-After': String(seconds) } })
     }
-    const compared = this.#compare(file, { user, password, address, key }).finally(() => this.#running.delete(key))
-    this.#running.set(key, compared)
+    const compared = this.#compare(file, { user, password, address, key, here }).finally(() => this.#running.delete(here))
+    this.#running.set(here, compared)
     return await compared
   }
 
@@ -89,7 +102,7 @@ export class Logins {
     await this.#bcrypt.close()
   }
 
-  async #compare(file: PasswordFile, { user, password, address, key }: { user: string; password: string; address: string; key: string }): Promise<boolean> {
+  async #compare(file: PasswordFile, { user, password, address, key, here }: Attempt): Promise<boolean> {
     this.#failed.begin(address, user)
     const hash = file.hashes.get(user)
     let right: boolean
@@ -103,7 +116,9 @@ export class Logins {
     if (right) this.#failed.succeed(address, user)
     // What is no user's name may be a password that was typed in the wrong place.
     else this.#notes.info({ address, ...(hash === undefined ? {} : { user }) }, hash === undefined ? 'a login failed: no such user' : 'a login failed: wrong password')
-    if (file === this.#known) (right ? this.#right : this.#wrong).set(key, true)
+    if (file !== this.#known) return right
+    if (right) this.#right.set(here, true)
+    else this.#wrong.set(key, true)
     return right
   }
 

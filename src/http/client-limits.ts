@@ -1,5 +1,5 @@
+import { networkOf } from '../auth/network-of.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { networkOf } from './networks.ts'
 import { Rate } from './rate.ts'
 
 /** What one client may take: a network address, and a user where somebody said who they are. 0 or absent: no limit. */

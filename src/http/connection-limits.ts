@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { networkOf, plainAddress, type Networks } from './networks.ts'
+import { networkOf } from '../auth/network-of.ts'
+import { plainAddress, type Networks } from './networks.ts'
 
 export interface ConnectionLimitsOptions {
   /** Connections of all clients together. 0: no limit. */

@@ -27,4 +27,14 @@ describe('what is remembered of logins', () => {
     assert.ok(failed.wait('192.0.2.1', 'anybody') > 5_000)
     assert.equal(failed.wait('192.0.2.2', 'anybody'), 0)
   })
+
+  it('is not pushed out by attempts that were never made', () => {
+    const failed = new FailedLogins(100)
+    for (let i = 0; i < 10; i++) failed.begin('192.0.2.1', 'alice')
+    for (let i = 0; i < 200; i++) {
+      failed.begin(`198.51.100.${i}`, `name ${i}`)
+      failed.undo(`198.51.100.${i}`, `name ${i}`)
+    }
+    assert.ok(failed.wait('192.0.2.1', 'alice') > 10_000)
+  })
 })

@@ -158,6 +158,23 @@ describe('a login', () => {
     assert.equal(await check('alice', 'wonderland', '198.51.100.1'), true)
   })
 
+  it('that is remembered does not tell itself to who guesses elsewhere without waiting', async (t) => {
+    const { check } = await open(t, entry('alice', 'wonderland'))
+    assert.equal(await check('alice', 'wonderland', '198.51.100.1'), true)
+    for (let i = 0; i < 5; i++) await check('alice', `guess ${i}`)
+    for (const guess of ['guess 6', 'wonderland', 'guess 7']) await assert.rejects(check('alice', guess), isTooMany, guess)
+    assert.equal(await check('alice', 'wonderland', '198.51.100.1'), true, 'where it is remembered')
+  })
+
+  it('nor, beyond some hundred guesses, to who guesses at the same address', async (t) => {
+    const { check } = await open(t, entry('alice', 'wonderland'))
+    assert.equal(await check('alice', 'wonderland'), true)
+    for (let i = 0; i < 100; i++) await check('alice', `guess ${i}`).catch(() => undefined)
+    assert.equal(await check('alice', 'wonderland'), true, 'a program with many old passwords')
+    for (let i = 0; i < 200; i++) await check('alice', `guess again ${i}`).catch(() => undefined)
+    await assert.rejects(check('alice', 'wonderland'), isTooMany)
+  })
+
   it('counts an IPv6 network as one address', async (t) => {
     const { check } = await open(t, entry('alice', 'wonderland'))
     const guesses = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => check(`user${i}`, 'guess', `2001:db8:1:2::${i.toString(16)}`)))
