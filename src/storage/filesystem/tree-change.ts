@@ -7,12 +7,14 @@ import { chunkFile, type TreePaths } from './tree-paths.ts'
 
 /** Others may remove a directory that has just been made, before anything is in it: so often it is made again. */
 const ATTEMPTS = 10
+/** Directories made durable at a time. */
+const AT_ONCE = 8
 
 /** What one commit changes in the tree: each step shows all of itself or nothing, and can be repeated. */
 export class TreeChange {
   readonly #disk: Disk
   readonly #paths: TreePaths
-  /** Directories in which names have changed, in the order in which they last did. */
+  /** Directories in which names have changed. */
   readonly #changed = new Set<string>()
   /** Trees that are out of the tree. */
   readonly #removed: string[] = []
@@ -92,13 +94,15 @@ export class TreeChange {
 
   /** Names in the directory have changed. */
   touch(directory: string): void {
-    this.#changed.delete(directory)
     this.#changed.add(directory)
   }
 
-  /** Makes durable what was done. In its order: what comes later must not survive without what came before. */
+  /** Makes durable what was done, in any order: until it is, the journal has all of it. */
   async sync(): Promise<void> {
-    for (const directory of this.#changed) await this.#disk.sync(directory).catch(unlessThere)
+    const directories = [...this.#changed]
+    for (let at = 0; at < directories.length; at += AT_ONCE) {
+      await Promise.all(directories.slice(at, at + AT_ONCE).map((directory) => this.#disk.sync(directory).catch(unlessThere)))
+    }
   }
 
   /** Gives back the room that was taken by what has gone. */
