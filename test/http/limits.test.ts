@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { request as send, type IncomingHttpHeaders } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { ANYONE } from '../../src/auth/authorizer.ts'
+import { OPTIONS } from '../../src/config/options.ts'
 import { ClientLimits, type ClientLimitsOptions } from '../../src/http/client-limits.ts'
 import { networkOf } from '../../src/auth/network-of.ts'
 import { Networks } from '../../src/http/networks.ts'
@@ -47,7 +50,7 @@ async function startWaiting(context: TestContext, limits: ClientLimitsOptions, m
 
 describe('limits of a client', () => {
   it('are on requests at once; other clients and health are not touched', async (t) => {
-    const face = await startWaiting(t, { requests: 2 }, { services: new Map([['/healthz', async () => ({ status: 200, body: 'ok' })]]) })
+    const face = await startWaiting(t, { requests: 2 }, { health: new Map([['/healthz', async () => ({ status: 200, body: 'ok' })]]) })
     const held = [from('127.0.0.1', face, '/v2/a/tags/list'), from('127.0.0.1', face, '/v2/a/tags/list')]
     await until(() => face.waiting() === 2)
     const refused = await fetch(`${face.base}/v2/`)
@@ -202,5 +205,13 @@ describe('proxies', () => {
     assert.equal(await whoami(wary, headers), `127.0.0.1 http://127.0.0.1:${wary.port}`)
     assert.equal(await whoami(trusting, { forwarded: 'for=203.0.113.9, for="[2001:db8::7]:4711";proto=https;host=r.example, for=10.0.0.1' }), '2001:db8::7 https://r.example')
     assert.equal(await whoami(trusting, { 'x-forwarded-for': 'nonsense', 'x-forwarded-proto': 'gopher', 'x-forwarded-host': 'a b"' }), `127.0.0.1 http://127.0.0.1:${trusting.port}`)
+  })
+})
+
+describe('the page on operation', () => {
+  it('has every limit', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
+    const rows = page.match(/^\| `[^|]*\|/gm)?.join('') ?? ''
+    assert.deepEqual(Object.keys(OPTIONS.limits.default).filter((name) => !rows.includes(`\`${name.toLowerCase()}\``)), [])
   })
 })
