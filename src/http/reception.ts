@@ -16,7 +16,7 @@ import type { RequestBody } from './request-body.ts'
 import { HANDLER_NAMES, parseRoute, type Route } from './routes.ts'
 import { scopesOf } from './scopes.ts'
 
-/** Answers what is no part of the registry: health, tokens. */
+/** Answers what is no part of the registry: health, tokens. Lets in whom it likes. */
 export type Service = (request: HttpRequest, signal: AbortSignal, body: RequestBody, client: Client) => Promise<Answer>
 
 export interface ReceptionParts {
@@ -34,8 +34,10 @@ export interface ReceptionParts {
   readonly prefix?: Prefix | undefined
   /** Answers `/ipfs/…`. */
   readonly gateway?: Gateway | undefined
-  /** By their path. They let in whom they like. */
+  /** By their path. */
   readonly services?: ReadonlyMap<string, Service> | undefined
+  /** The same, for those who are never counted. */
+  readonly health?: ReadonlyMap<string, Service> | undefined
   /** Asked for what a client may have: gives the answer of another process, for what only that one can answer. */
   readonly elsewhere?: ((route: Route, request: HttpRequest, signal: AbortSignal) => Promise<Answer | undefined>) | undefined
 }
@@ -92,11 +94,16 @@ export class Reception {
     return await this.#registry(visit, route, url.slice(path.length + 1))
   }
 
-  #service({ request, seen, signal, body, client }: Visit): Promise<Answer> | undefined {
+  #service(visit: Visit): Promise<Answer> | undefined {
+    const { request, seen, signal, body, client } = visit
     const path = pathOf(request.url)
-    const service = this.#parts.services?.get(path)
-    if (service !== undefined) seen.handler = path.slice(1)
-    return service?.(request, signal, body, client)
+    const { health, services } = this.#parts
+    const probe = health?.get(path)
+    const service = probe ?? services?.get(path)
+    if (service === undefined) return undefined
+    seen.handler = path.slice(1)
+    if (probe === undefined) this.#enter(visit, countedAs(undefined, client.address))
+    return service(request, signal, body, client)
   }
 
   async #registry(visit: Visit, route: Route, search: string): Promise<Answer> {

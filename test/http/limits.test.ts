@@ -64,6 +64,12 @@ describe('limits of a client', () => {
     assert.equal((await fetch(`${face.base}/v2/`)).status, 200)
   })
 
+  it('are on tokens as on all else', async (t) => {
+    const face = await startWaiting(t, { rate: 1, burst: 2 }, { services: new Map([['/auth/token', async () => ({ status: 200, body: 'token' })]]) })
+    const statuses = [1, 2, 3].map(async () => (await from('127.0.0.1', face, '/auth/token')).status)
+    assert.deepEqual((await Promise.all(statuses)).toSorted(), [200, 200, 429])
+  })
+
   it('are on users, wherever they come from', async (t) => {
     const face = await startWaiting(t, { requests: 1 }, {
       authorizer: { authorize: async ({ authorization }) => ({ user: authorization, mayPull: () => true }) },

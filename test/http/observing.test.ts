@@ -83,7 +83,7 @@ test('the observer is told what a request was for, and how it went, also when th
 
 test('health is told to anybody, in a word, and readiness ends when the registry begins to stop', async (context) => {
   const health = new Health(pino({ level: 'silent' }))
-  const { base } = await startFace(context, () => ({ services: healthPages(health), authorizer: { authorize: async () => { throw new RegistryError('UNAUTHORIZED') } } }))
+  const { base } = await startFace(context, () => ({ health: healthPages(health), authorizer: { authorize: async () => { throw new RegistryError('UNAUTHORIZED') } } }))
   const ask = async (path: string): Promise<readonly [number, string]> => {
     const answer = await fetch(`${base}${path}`)
     return [answer.status, await answer.text()]
