@@ -1,8 +1,11 @@
+import assert from 'node:assert/strict'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { uploadPlaces as places } from '../../src/registry/paths.ts'
+import { StorageFailedError } from '../../src/storage/errors.ts'
 import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
 import { objectStoreContract } from '../contract/object-store.ts'
 
@@ -33,4 +36,32 @@ objectStoreContract('FilesystemStore', async () => {
       await rm(directory, { recursive: true })
     },
   }
+})
+
+describe('FilesystemStore', () => {
+  it('lets others commit, however many it has to commit itself', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'disco-tree-'))
+    const [busy, other] = [await FilesystemStore.open(directory, { places }), await FilesystemStore.open(directory, { places })]
+    const put = (path: string) => ({ changes: [{ put: path, data: Buffer.from(path) }] })
+    let done = 0
+    const commits = Array.from({ length: 150 }, (_, i) => busy.commit(put(`busy/${i}`)).then(() => done++))
+    await commits[0]
+    await other.commit(put('other'))
+    assert.ok(done < 150, `${done} came first`)
+    await Promise.all(commits)
+    await Promise.all([busy.close(), other.close()])
+    await rm(directory, { recursive: true })
+  })
+
+  it('says of an object below another that it can\'t be, and goes on', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'disco-tree-'))
+    const store = await FilesystemStore.open(directory, { places })
+    const data = Buffer.from('x')
+    await assert.rejects(store.commit({ changes: [{ put: 'a', data }, { put: 'a/b', data }] }), StorageFailedError)
+    await assert.rejects(store.commit({ changes: [{ put: 'c/d', data }, { put: 'c', data }] }), StorageFailedError)
+    await store.commit({ changes: [{ put: 'e', data }, { put: 'f', data }] })
+    assert.ok((await store.list('')).includes('f'))
+    await store.close()
+    await rm(directory, { recursive: true })
+  })
 })

@@ -4,14 +4,19 @@ import { FileLock } from '../file-lock.ts'
 
 /** Between two looks at whether another process has given the lock back, in milliseconds. */
 const LOOK_EVERY = 2
-/** A commit holds it for as long as some renames take; whoever holds it longer is stuck. In milliseconds. */
-const TIMEOUT = 30_000
+/** After so long without a pause others get a chance to take it, for so long, in milliseconds. */
+const TURN = 100
+const PAUSE = 5 * LOOK_EVERY
+/** A commit holds it for as long as the medium takes; whoever holds it longer is stuck. In milliseconds. */
+const TIMEOUT = 60_000
 
 /** One commit at a time changes the tree, of whichever process; those of one process in the order in which they came. */
 export class CommitLock {
   readonly #path: string
   #lock: FileLock | undefined
   #last: Promise<void> = Promise.resolve()
+  #releasedAt = 0
+  #pausedAt = 0
 
   constructor(path: string) {
     this.#path = path
@@ -29,6 +34,7 @@ export class CommitLock {
         return await work(prepared)
       } finally {
         lock.release()
+        this.#releasedAt = performance.now()
       }
     } finally {
       void before.then(resolve)
@@ -42,11 +48,21 @@ export class CommitLock {
 
   async #take(): Promise<FileLock> {
     const lock = (this.#lock ??= new FileLock(this.#path))
+    await this.#letOthers()
     const deadline = Date.now() + TIMEOUT
     while (!lock.tryTake()) {
       if (Date.now() > deadline) throw new StorageFailedError(`another process has held ${this.#path} for ${TIMEOUT / 1000} s`)
       await sleep(LOOK_EVERY)
     }
     return lock
+  }
+
+  /** Who has one commit after the other would never be met without the lock by those who look for it now and then. */
+  async #letOthers(): Promise<void> {
+    const now = performance.now()
+    if (now - this.#releasedAt > PAUSE) this.#pausedAt = now
+    if (now - this.#pausedAt < TURN) return
+    await sleep(PAUSE)
+    this.#pausedAt = performance.now()
   }
 }
