@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Prefix } from '../../src/http/prefix.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import type { Registry } from '../../src/registry/registry.ts'
+import { pushImage } from '../registry/sample.ts'
 import { dial, startFace, talk } from './harness.ts'
 
 describe('the server', () => {
@@ -64,7 +66,7 @@ describe('the server', () => {
       ['PUT', '/v2/a/manifests/latest', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }]],
       ['POST', '/v2/a/blobs/uploads/?mount=x&from=b', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }, { type: 'repository', name: 'b', actions: ['pull'], optional: true }]],
       ['DELETE', '/v2/a/blobs/uploads/x', [{ type: 'repository', name: 'a', actions: ['pull', 'push'] }]],
-      ['GET', '/ipfs/bafy?format=raw', [{ type: 'repository', name: 'bafy', actions: ['pull'] }]],
+      ['GET', '/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi?format=raw', [{ type: 'repository', name: 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi', actions: ['pull'] }]],
     ] as const) {
       const answer = await fetch(base + path, { method })
       assert.equal(answer.status, 401, path)
@@ -127,5 +129,32 @@ describe('the server', () => {
   it('drops a connection on which nothing moves', async (t) => {
     const { port } = await startFace(t, () => ({ idleTimeout: 50 }))
     await talk(port, 'PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
+  })
+
+  it('serves below a prefix, with locations to match', async (t) => {
+    const { base, registry } = await startFace(t, () => ({ prefix: new Prefix('/some/registry/'), services: new Map([['/healthz', async () => ({ status: 200, body: 'ok' })]]) }))
+    await pushImage(registry, 'a', 'one')
+    await pushImage(registry, 'a', 'two')
+    const below = `${base}/some/registry`
+    assert.equal((await fetch(`${below}/v2/a/manifests/one`)).status, 200)
+    for (const path of ['/v2/', '/v2/a/manifests/one', '/some/registryx/v2/', '/some']) assert.equal((await fetch(base + path)).status, 404, path)
+    const begun = await fetch(`${below}/v2/a/blobs/uploads/`, { method: 'POST' })
+    const location = begun.headers.get('location') ?? ''
+    assert.match(location, /^\/some\/registry\/v2\/a\/blobs\/uploads\//)
+    const misplaced = await fetch(base + location, { method: 'PATCH', body: 'x', headers: { 'Content-Range': '5-5' } })
+    assert.deepEqual([misplaced.status, misplaced.headers.get('location')], [416, location])
+    assert.match((await fetch(`${below}/v2/a/tags/list?n=1`)).headers.get('link') ?? '', /^<\/some\/registry\/v2\/a\/tags\/list\?/)
+    for (const path of ['/healthz', '/some/registry/healthz']) assert.equal((await fetch(base + path)).status, 200)
+  })
+
+  it('adds headers to every answer, each once', async (t) => {
+    const { base, registry } = await startFace(t, () => ({
+      headers: { 'x-content-type-options': ['none'], 'X-Many': ['one', 'two'], 'content-type': ['text/plain'] },
+    }))
+    await pushImage(registry, 'a', 'v1')
+    for (const [path, type] of [['/v2/a/manifests/v1', 'application/vnd.oci.image.manifest.v1+json'], ['/v2/b/manifests/v1', 'application/json']] as const) {
+      const { headers } = await fetch(base + path)
+      assert.deepEqual([headers.get('x-content-type-options'), headers.get('x-many'), headers.get('content-type')], ['none', 'one, two', type])
+    }
   })
 })
