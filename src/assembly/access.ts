@@ -29,7 +29,7 @@ const TOKEN_PATH = '/auth/token'
 export async function createAccess(config: Config, log: Logger): Promise<Access> {
   const policy = new AccessPolicy({ rules: config.access, anonymousPull: config.anonymousPull })
   const { authHtpasswdPath: path, authHtpasswdRealm: realm } = config
-  if (path !== undefined || realm !== undefined) return await passwordAccess(config, whole('auth.htpasswd', { path, realm }), policy, log)
+  if (path !== undefined) return await passwordAccess(config, { path, realm }, policy, log)
   const authorizer = tokenAuthorizer(config, policy, log) ?? sillyAuthorizer(config, policy) ?? (config.access === undefined ? undefined : new OpenAuthorizer(policy))
   return { authorizer, services: new Map(), close: async () => {} }
 }

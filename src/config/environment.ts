@@ -41,8 +41,10 @@ export function readEnvironment(env: Environment): Settings {
   }))
   for (const [variable, value] of variables) {
     const name = ours.get(variable)
-    if (name !== undefined) settings.values.set(name, rawOf(name, value, variable, settings))
-    else if (variable.startsWith('DISCO_') && variable !== UPSTREAM_VARIABLE && !variable.startsWith(TEST_PREFIX)) {
+    if (name !== undefined) {
+      const raw = rawOf(name, value, variable, settings)
+      if (raw !== undefined) settings.values.set(name, raw)
+    } else if (variable.startsWith('DISCO_') && variable !== UPSTREAM_VARIABLE && !variable.startsWith(TEST_PREFIX)) {
       settings.problems.push({ where: variable, reason: `is not a variable of Disco${suggestion(variable, [...ours.keys()])}` })
     }
   }
@@ -61,7 +63,8 @@ function readDistributions(variable: string, value: string, settings: Settings):
   if (exact !== undefined) {
     const isGroup = GROUPS.has(exact)
     if (isGroup) settings.replaced.add(exact)
-    readKey(exact, isGroup ? yaml(value, variable, settings) : rawOf(OPTION_KEYS.get(exact), value, variable, settings), settings)
+    const raw = isGroup ? yaml(value, variable, settings) : rawOf(OPTION_KEYS.get(exact), value, variable, settings)
+    if (raw !== undefined) readKey(exact, raw, settings)
     return
   }
   const parent = keys
@@ -71,7 +74,7 @@ function readDistributions(variable: string, value: string, settings: Settings):
   const name = OPTION_KEYS.get(parent)
   if (name !== undefined && (OPTIONS[name].kind.structure !== undefined || OPTIONS[name].kind.many)) {
     const raw = yaml(value, variable, settings)
-    settings.parts.set(name, [...(settings.parts.get(name) ?? []), { path, raw }])
+    if (raw !== undefined) settings.parts.set(name, [...(settings.parts.get(name) ?? []), { path, raw }])
   } else if (parent in REFUSED_KEYS || parent in IGNORED_KEYS) {
     readKey(parent, { where: variable, content: value }, settings)
   } else {
@@ -82,15 +85,16 @@ function readDistributions(variable: string, value: string, settings: Settings):
 }
 
 /** Several values are separated by commas or spaces, or written as YAML; what has keys in it is YAML. */
-function rawOf(name: OptionName | undefined, value: string, variable: string, settings: Settings): Raw {
+function rawOf(name: OptionName | undefined, value: string, variable: string, settings: Settings): Raw | undefined {
   if (name === undefined) return { where: variable, content: value }
   const { kind } = OPTIONS[name]
   if (kind.structure !== undefined || kind.presence === true || (kind.many && value.startsWith('['))) return yaml(value, variable, settings)
   return kind.many ? rawTexts(value.split(/[\s,]+/), variable) : { where: variable, content: value }
 }
 
-function yaml(value: string, variable: string, settings: Settings): Raw {
+/** @returns undefined for what is none, which is among the problems then */
+function yaml(value: string, variable: string, settings: Settings): Raw | undefined {
   const { raw, problems } = parseYaml(value, variable)
   settings.problems.push(...problems)
-  return raw === undefined ? { where: variable, content: undefined } : { ...raw, where: variable }
+  return raw && { ...raw, where: variable }
 }

@@ -1,4 +1,4 @@
-import type { Config, OptionName } from './options.ts'
+import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
 
 /** What is known of where the configuration comes from. */
@@ -26,15 +26,20 @@ export function contradictions(config: Config, origins: Origins): ConfigProblem[
   return [...problems, ...sameNames(config, origins)]
 }
 
+/** What of each way to log in has to be given. */
 const SCHEMES = {
   htpasswd: ['authHtpasswdPath'],
   token: ['authTokenRealm', 'authTokenService', 'authTokenIssuer'],
   silly: ['authSillyRealm', 'authSillyService'],
 } as const satisfies Record<string, readonly OptionName[]>
 
+/** Everybody gets tokens, and may try at home what secret makes their signature. */
+const SHORTEST_SECRET = 16
+
 function authProblems(config: Config, origins: Origins): ConfigProblem[] {
   const chosen = (Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).flatMap((scheme) => {
-    const where = origins.group(`auth.${scheme}`) ?? SCHEMES[scheme].map((name) => origins.option(name)).find((place) => place !== undefined)
+    const options = optionNames().filter((name) => OPTIONS[name].yaml.startsWith(`auth.${scheme}.`))
+    const where = origins.group(`auth.${scheme}`) ?? options.map((name) => origins.option(name)).find((place) => place !== undefined)
     return where === undefined ? [] : [{ scheme, where }]
   })
   const problems = chosen.slice(1).map(({ scheme, where }) => ({ where, reason: `auth.${scheme} and auth.${chosen[0]?.scheme}: one of them is the way to log in` }))
@@ -53,6 +58,11 @@ function authProblems(config: Config, origins: Origins): ConfigProblem[] {
   const anonymous = origins.option('anonymousPull')
   if (anonymous !== undefined && config.anonymousPull && chosen.length === 0) {
     problems.push({ where: anonymous, reason: 'leaves pulls open beside a login, and there is none: add auth.htpasswd or auth.token' })
+  }
+  const givesTokens = config.authHtpasswdPath !== undefined && (config.anonymousPull || config.access?.some(({ users }) => users.includes('anonymous')) === true)
+  if (givesTokens && config.httpSecret !== undefined && config.httpSecret.length < SHORTEST_SECRET) {
+    const reason = `can be guessed from the tokens that it signs, and those of others be made: ${SHORTEST_SECRET} characters at least, at random`
+    problems.push({ where: origins.option('httpSecret') ?? 'httpSecret', reason })
   }
   return problems
 }

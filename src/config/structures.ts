@@ -50,7 +50,7 @@ export function listOf<T>(kind: Kind<T>): Kind<readonly T[]> {
     many: false,
     structure: kind.structure ?? [],
     read: ({ content }) => {
-      if (!isRawList(content)) throw new Error(content === undefined ? 'is empty' : 'takes a list')
+      if (!isRawList(content)) throw new Error(content === undefined ? 'is empty: a list is wanted, [] for one with nothing in it' : 'takes a list')
       return allOf(content.map((raw) => [() => kind.read(raw), (error: unknown) => problemsAt(raw.where, error)]))
     },
     accept: (value) => {

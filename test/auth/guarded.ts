@@ -23,7 +23,7 @@ export async function startGuarded(t: TestContext, config: Partial<Config> = {},
   const data = config.data ?? (await scratch(t))
   const htpasswd = join(data, 'htpasswd')
   await writeFile(htpasswd, entry('alice', 'wonderland') + entry('bob', 'builder'))
-  const { authorizer, services, close } = await createAccess(completeConfig({ data, authHtpasswdPath: htpasswd, authHtpasswdRealm: 'test', ...config }), log)
+  const { authorizer, services, close } = await createAccess(completeConfig({ data, ...('authHtpasswdPath' in config ? {} : { authHtpasswdPath: htpasswd, authHtpasswdRealm: 'test' }), ...config }), log)
   t.after(close)
   const face = await startFace(t, () => ({ authorizer, services, log }))
   const ask: Guarded['ask'] = (method, path, authorization, body) => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { completeConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/options.ts'
 import { Loader } from './harness.ts'
 
 /** Each says something sound by halves. */
@@ -16,6 +18,9 @@ const CONTRADICTIONS: readonly (readonly [content: string, ...problems: string[]
   ['access: [{repository: a, users: b, actions: pull}]\n', '1:1: names users, and nobody can log in: add auth.htpasswd or auth.token'],
   ['disco: {anonymouspull: true}\n', '1:9: leaves pulls open beside a login, and there is none: add auth.htpasswd or auth.token'],
   ['notifications: {endpoints: [{name: a, url: "http://a"}, {name: a, url: "http://b"}]}\n', '1:17: has two endpoints called a'],
+  ['access:\n', '1:1: is empty: a list is wanted, [] for one with nothing in it'],
+  ['auth: {htpasswd: {path: p}}\naccess: [{repository: [App], users: a, actions: pull}]\n', "2:11: 'App' fits no repository: names have small letters, digits and . _ - /, and there are *, **, <cid> and <digest>"],
+  ['auth: {htpasswd: {path: p}}\ndisco: {anonymouspull: true}\nhttp: {secret: short}\n', '3:8: can be guessed from the tokens that it signs, and those of others be made: 16 characters at least, at random'],
   ['version: 0.2\n', "1:1: version '0.2' is not 0.1"],
   ['disco: {swarmkey: /k}\n', '1:9: is for a private network: add --network private'],
 ]
@@ -32,4 +37,14 @@ describe('contradictions', () => {
       assert.deepEqual(await loader.problems(content), problems.map((problem) => `config.yaml:${problem}`))
     })
   }
+
+  it('are told to programs too: half a way to log in is none', () => {
+    const half: readonly (readonly [Partial<Config>, RegExp])[] = [
+      [{ authHtpasswdRealm: 'test', authHtpasswdPath: undefined }, /auth\.htpasswd lacks path/],
+      [{ authTokenJwks: '/j' }, /auth\.token lacks realm/],
+      [{ authTokenAutoRedirect: true }, /auth\.token lacks issuer/],
+    ]
+    for (const [given, expected] of half) assert.throws(() => completeConfig(given), expected)
+    assert.equal(completeConfig({ authHtpasswdPath: '/p' }).authHtpasswdRealm, 'disco')
+  })
 })

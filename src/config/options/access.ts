@@ -17,7 +17,7 @@ export interface AccessRule {
 }
 
 export interface AccessConfig {
-  readonly authHtpasswdRealm: string | undefined
+  readonly authHtpasswdRealm: string
   /** File with names and bcrypt hashes. */
   readonly authHtpasswdPath: string | undefined
   /** URL that gives tokens. */
@@ -42,8 +42,7 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
   authHtpasswdRealm: {
     yaml: 'auth.htpasswd.realm',
     kind: text,
-    default: undefined,
-    defaultText: 'disco',
+    default: 'disco',
     doc: 'Name of what a login is for, as clients show it.',
   },
   authHtpasswdPath: {
@@ -135,15 +134,22 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
   },
   access: {
     yaml: 'access',
-    kind: listOf(fields<AccessRule>({
-      repository: { kind: list('<glob>'), doc: 'Repositories it is about: `*` is what has no `/`, `**` anything; `<cid>` and `<digest>` are the names that say what they hold, which are in no other pattern than `**`.' },
+    // A key with nothing after it would be no rules, and so everything for who is let in.
+    kind: { presence: true, ...listOf(fields<AccessRule>({
+      repository: { kind: list('<glob>', checkRepository), doc: 'Repositories it is about: `*` is what has no `/`, `**` anything; `<cid>` and `<digest>` are the names that say what they hold, which are in no other pattern than `**`.' },
       users: { kind: list('<name>'), doc: 'Names, with `*` for anything: `*` alone is everybody who has said who they are, `anonymous` is everybody.' },
       actions: { kind: list('<pull|push|delete|*>', checkAction), doc: 'What they may do there.' },
-    })),
+    })) },
     default: undefined,
     defaultText: 'none: who is let in may do everything',
     doc: 'Who may do what where. With rules, what none of them allows is denied.',
   },
+}
+
+function checkRepository(pattern: string): void {
+  if (!/^(?:<cid>|<digest>|[a-z0-9._/*-]+)$/.test(pattern)) {
+    throw new Error(`'${pattern}' fits no repository: names have small letters, digits and . _ - /, and there are *, **, <cid> and <digest>`)
+  }
 }
 
 function checkAction(action: string): void {

@@ -140,7 +140,7 @@ export const SERVER_OPTIONS: OptionTable<ServerConfig> = {
     default: undefined,
     defaultText: 'one that is made and kept in the data directory',
     secret: true,
-    doc: 'Signs the tokens that Disco itself gives to those who log in. Several machines that serve as one registry need the same.',
+    doc: 'Signs the tokens that Disco itself gives to those who log in, so it is long and random. Several machines that serve as one registry need the same.',
   },
   drainTimeout: {
     yaml: 'http.draintimeout',
