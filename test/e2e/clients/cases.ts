@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { hexOf } from '../harness/registry-client.ts'
-import type { Bench, Client, LocalImage, Session, Skill } from './client.ts'
+import type { Bench, Client, LocalImage, OwnCase, Session, Skill } from './client.ts'
 
 export interface SharedImages {
   readonly layers: LocalImage
@@ -70,6 +70,21 @@ async function pushAndPull(session: Session, repository: string, image: LocalIma
 async function pushAndPullOnce(session: Session, repository: string, image: LocalImage): Promise<void> {
   const digest = await session.push(image, `${repository}:v1`)
   await session.pull(`${repository}@${digest}`, digest)
+}
+
+/** A client that prints what the registry has to say of a push. */
+interface Teller extends Session {
+  /** Pushes, and gives all that it printed. */
+  told(image: LocalImage, reference: string): Promise<string>
+}
+
+/** distribution-spec: the `Warning` of an answer, which "Clients SHOULD" show. */
+export const tellsCid: OwnCase<Teller> = {
+  run: async (session, bench) => {
+    const image = await bench.image()
+    const told = await session.told(image, `${bench.repository('told')}:latest`)
+    assert.equal(/:latest is now (\w+)/.exec(told)?.[1], await learnCid(session, bench, image.digest), told)
+  },
 }
 
 /** By the client itself where it can list tags. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { run } from '../harness/command.ts'
 import { digestInLayout } from '../harness/images.ts'
+import { tellsCid } from './cases.ts'
 import type { Client, CopySession, LayoutImage } from './client.ts'
 import { assertInLayout } from './layout.ts'
 import { environment, newDirectory, type Place } from './place.ts'
@@ -12,6 +13,7 @@ export const crane: Client<CraneSession> = {
   setup: 'Plain HTTP on localhost by itself, elsewhere with `--insecure`. Its own CA: `SSL_CERT_FILE`. `crane auth login`.',
   cannot: { referrers: 'pushes none' },
   own: {
+    'prints the CID at a push': tellsCid,
     '`copy --all-tags`': {
       run: async (session, bench) => {
         const [from, to] = [bench.repository('all'), bench.repository('all-copied')]
@@ -45,8 +47,12 @@ class CraneSession implements CopySession {
   }
 
   async push({ layout, tag }: LayoutImage, reference: string): Promise<string> {
-    await this.crane('push', layout, reference)
+    await this.told({ layout, tag }, reference)
     return digestInLayout(layout, tag)
+  }
+
+  told({ layout }: LayoutImage, reference: string): Promise<string> {
+    return run('crane', ['push', layout, reference], { env: environment(this.#place), both: true })
   }
 
   async pull(reference: string, digest: string): Promise<void> {

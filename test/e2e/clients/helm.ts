@@ -52,7 +52,7 @@ class HelmSession implements Session {
   /** What it says on both outputs. */
   helm(...args: readonly string[]): Promise<string> {
     const named = args.map((arg) => namedHost(this.#place, arg))
-    return run(...withEtc(this.#etc, 'sh', ['-c', 'exec helm "$@" 2>&1', 'sh', ...named]), { env: environment(this.#place) })
+    return run(...withEtc(this.#etc, 'helm', named), { env: environment(this.#place), both: true })
   }
 
   /** Pushes a chart that is named as the repository is, and differs as the images do. */

@@ -2,17 +2,19 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../harness/command.ts'
 import { digestInLayout } from '../harness/images.ts'
+import { tellsCid } from './cases.ts'
 import type { Client, CopySession, LayoutImage } from './client.ts'
 import { assertInLayout } from './layout.ts'
 import { environment, newDirectory, type Place } from './place.ts'
 
-export const regctl: Client<CopySession> = {
+export const regctl: Client<RegctlSession> = {
   name: 'regctl',
   source: 'Go',
   version: () => run('regctl', ['version', '--format', '{{.VCSTag}}']),
   setup: 'Plain HTTP: `regctl registry set --tls disabled <host>:<port>`, or `--host reg=<host>:<port>,tls=disabled` at a command. '
     + 'Its own CA: `regctl registry set --cacert`, or `SSL_CERT_FILE`. `regctl registry login`.',
   cannot: {},
+  own: { 'prints the CID at a push': tellsCid },
   open: async (place) => {
     const session = new RegctlSession(place)
     const { hosts, login } = place
@@ -32,14 +34,23 @@ class RegctlSession implements CopySession {
 
   /** @param places whatever stands in a command in the place of a registry's name */
   regctl(places: readonly string[], ...args: readonly string[]): Promise<string> {
+    return run('regctl', [...this.#plain(places), ...args], { env: environment(this.#place) })
+  }
+
+  #plain(places: readonly string[]): string[] {
+    if (this.#place.ca !== undefined) return []
     const registries = places.filter((place) => !place.startsWith('ocidir:')).map((place) => place.split('/', 1)[0])
-    const plain = this.#place.ca === undefined ? registries.flatMap((registry) => ['--host', `reg=${registry},tls=disabled`]) : []
-    return run('regctl', [...plain, ...args], { env: environment(this.#place) })
+    return registries.flatMap((registry) => ['--host', `reg=${registry},tls=disabled`])
   }
 
   async push({ layout, tag }: LayoutImage, reference: string): Promise<string> {
-    await this.copy(`ocidir://${layout}:${tag}`, reference)
+    await this.told({ layout, tag }, reference)
     return digestInLayout(layout, tag)
+  }
+
+  told({ layout, tag }: LayoutImage, reference: string): Promise<string> {
+    const args = [...this.#plain([reference]), 'image', 'copy', `ocidir://${layout}:${tag}`, reference]
+    return run('regctl', args, { env: environment(this.#place), both: true })
   }
 
   async pull(reference: string, digest: string): Promise<void> {

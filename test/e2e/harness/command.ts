@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly cwd?: string
   /** Milliseconds; then the command is killed and counts as failed. @default 180000 */
   readonly timeout?: number
+  /** What `run` gives: standard output, or what went to standard error after it. @default false */
+  readonly both?: boolean
 }
 
 /** Runs a command to its end, whatever its exit code is. */
@@ -39,12 +41,12 @@ export function attempt(command: string, args: readonly string[], options: Comma
 }
 
 /**
- * Runs a command that must succeed, and gives what it wrote to its standard output, trimmed.
+ * Runs a command that must succeed, and gives what it wrote, trimmed.
  *
  * @throws Error with the command and all that it said
  */
 export async function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await attempt(command, args, options)
   if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`)
-  return stdout.trim()
+  return (options.both === true ? stdout + stderr : stdout).trim()
 }
