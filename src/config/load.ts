@@ -62,7 +62,8 @@ export function completeConfig(given: Partial<Config>, checks: Checks = {}): Con
       return [name, option.default]
     }
   })) as unknown as Config
-  const isGiven = (name: OptionName): string | undefined => (given[name] === undefined ? undefined : name)
+  // Who hands on a whole configuration gives the defaults too, and has not chosen them.
+  const isGiven = (name: OptionName): string | undefined => (given[name] === undefined || given[name] === OPTIONS[name].default ? undefined : name)
   problems.push(...contradictions(config, { option: isGiven, group: () => undefined }))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
