@@ -11,6 +11,7 @@ import { TokenAuthorizer } from '../auth/token-authorizer.ts'
 import { TokenDesk } from '../auth/token-desk.ts'
 import { TokenKeys } from '../auth/token-keys.ts'
 import type { Config } from '../config/options.ts'
+import { DEFAULT_REALM } from '../config/options/access.ts'
 import type { Service } from '../http/reception.ts'
 import { tokenService } from '../http/token-service.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -28,7 +29,7 @@ const TOKEN_PATH = '/auth/token'
 /** @throws AuthFileError for a file that can't be used */
 export async function createAccess(config: Config, log: Logger): Promise<Access> {
   const policy = new AccessPolicy({ rules: config.access, anonymousPull: config.anonymousPull })
-  const { authHtpasswdPath: path, authHtpasswdRealm: realm } = config
+  const { authHtpasswdPath: path, authHtpasswdRealm: realm = DEFAULT_REALM } = config
   if (path !== undefined) return await passwordAccess(config, { path, realm }, policy, log)
   const authorizer = tokenAuthorizer(config, policy, log) ?? sillyAuthorizer(config, policy) ?? (config.access === undefined ? undefined : new OpenAuthorizer(policy))
   return { authorizer, services: new Map(), close: async () => {} }

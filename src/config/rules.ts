@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
 
@@ -38,7 +39,8 @@ const SHORTEST_SECRET = 16
 
 function authProblems(config: Config, origins: Origins): ConfigProblem[] {
   const chosen = (Object.keys(SCHEMES) as (keyof typeof SCHEMES)[]).flatMap((scheme) => {
-    const options = optionNames().filter((name) => OPTIONS[name].yaml.startsWith(`auth.${scheme}.`))
+    // Whoever gives a whole configuration gives the defaults too.
+    const options = optionNames().filter((name) => OPTIONS[name].yaml.startsWith(`auth.${scheme}.`) && !isDeepStrictEqual(config[name], OPTIONS[name].default))
     const where = origins.group(`auth.${scheme}`) ?? options.map((name) => origins.option(name)).find((place) => place !== undefined)
     return where === undefined ? [] : [{ scheme, where }]
   })

@@ -45,6 +45,10 @@ describe('contradictions', () => {
       [{ authTokenAutoRedirect: true }, /auth\.token lacks issuer/],
     ]
     for (const [given, expected] of half) assert.throws(() => completeConfig(given), expected)
-    assert.equal(completeConfig({ authHtpasswdPath: '/p' }).authHtpasswdRealm, 'disco')
+  })
+
+  it('are none in a configuration that is given as a whole', () => {
+    const whole = completeConfig({ authHtpasswdPath: '/p' })
+    assert.deepEqual(completeConfig(structuredClone(whole)), whole)
   })
 })

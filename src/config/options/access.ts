@@ -5,6 +5,8 @@ import type { OptionTable } from './option.ts'
 const ALGORITHMS = [
   'EdDSA', 'HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512',
 ]
+/** Of `auth.htpasswd` where it names none. */
+export const DEFAULT_REALM = 'disco'
 const ACTIONS = ['pull', 'push', 'delete', '*']
 
 /** Who may do what where. */
@@ -17,7 +19,7 @@ export interface AccessRule {
 }
 
 export interface AccessConfig {
-  readonly authHtpasswdRealm: string
+  readonly authHtpasswdRealm: string | undefined
   /** File with names and bcrypt hashes. */
   readonly authHtpasswdPath: string | undefined
   /** URL that gives tokens. */
@@ -42,7 +44,8 @@ export const ACCESS_OPTIONS: OptionTable<AccessConfig> = {
   authHtpasswdRealm: {
     yaml: 'auth.htpasswd.realm',
     kind: text,
-    default: 'disco',
+    default: undefined,
+    defaultText: DEFAULT_REALM,
     doc: 'Name of what a login is for, as clients show it.',
   },
   authHtpasswdPath: {
