@@ -162,6 +162,14 @@ describe('a token of another server', () => {
     assert.equal(await refusal(ask(signed, push('a/b'))), '403 ')
   })
 
+  it('whose subject is no name is of nobody', async (t) => {
+    const { ask } = await deskOf(t, { jwks: await edKeys() })
+    for (const sub of [5, { a: 1 }, ['alice']]) {
+      const odd = await token(ED.privateKey, { alg: 'EdDSA', kid: 'ed' }, { sub: sub as unknown as string })
+      assert.equal((await ask(odd, pull('a/b'))).user, undefined, JSON.stringify(sub))
+    }
+  })
+
   it('of nobody counts as the other server gave it', async (t) => {
     const { ask } = await deskOf(t, { jwks: await edKeys() })
     const identity = await ask(await token(ED.privateKey, { alg: 'EdDSA', kid: 'ed' }, { sub: '' }), pull('a/b'))
