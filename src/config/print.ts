@@ -4,6 +4,8 @@ import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts
 import type { Option } from './options/option.ts'
 
 const HIDDEN = '***'
+/** What opens doors in the query of a URL, as webhooks have it. */
+const SECRET_QUERY = /([?&][^=&]*(?:token|passw|secret|sig|key|code|auth|cred)[^=&]*=)[^&#]*/gi
 /** Names of headers and fields that hold what nobody else may read. */
 const SECRET_NAME = /authorization|cookie|password|passwd|secret|token|api-?key|credential/i
 
@@ -50,7 +52,7 @@ function isOfScheme(key: string): boolean {
 }
 
 function withoutSecrets(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/^(\w+:\/\/)[^/?#\s]*@/, `$1${HIDDEN}@`)
+  if (typeof value === 'string') return value.replace(/^(\w+:\/\/)[^/?#\s]*@/, `$1${HIDDEN}@`).replace(SECRET_QUERY, `$1${HIDDEN}`)
   if (Array.isArray(value)) return value.map(withoutSecrets)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, SECRET_NAME.test(key) ? hidden(below) : withoutSecrets(below)]))

@@ -10,7 +10,7 @@ auth:
 http:
   secret: s3cret
 notifications:
-  endpoints: [{name: a, url: "https://user:s3cret@host/hook", headers: {Authorization: [Bearer s3cret], X-Api-Key: [s3cret], X-Team: [blue]}}]
+  endpoints: [{name: a, url: "https://user:s3cret@host/hook?team=blue&access_token=s3cret&apikey=s3cret", headers: {Authorization: [Bearer s3cret], X-Api-Key: [s3cret], X-Team: [blue]}}]
 health:
   http: [{uri: "http://h/", headers: {Cookie: [s3cret]}}]
 disco:
@@ -48,7 +48,7 @@ describe('disco config', () => {
     for (const shown of [configAsYaml(loaded), configAsJson(loaded)]) {
       assert.doesNotMatch(shown, /s3cret/)
       assert.match(shown, /blue/)
-      assert.match(shown, /https:\/\/\*\*\*@host\/hook/)
+      assert.match(shown, /https:\/\/\*\*\*@host\/hook\?team=blue&access_token=\*\*\*&/)
     }
   })
 })
