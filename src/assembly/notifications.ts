@@ -24,8 +24,9 @@ export function createNotifications({ config, store, deliver, log }: Notificatio
     ignoredMediaTypes: [...endpoint.ignoredMediaTypes, ...endpoint.ignore.mediaTypes],
     ignoredActions: endpoint.ignore.actions as readonly EventAction[],
   }))
+  const silent = config.notificationEndpoints.filter(({ disabled }) => disabled).map(({ name }) => name)
   // In maintenance nothing is written, and so nothing queued.
-  return endpoints.length === 0 || config.readonly ? undefined : new Notifications({ store, endpoints, deliver, log })
+  return endpoints.length === 0 || config.readonly ? undefined : new Notifications({ store, endpoints, silent, deliver, log })
 }
 
 /** The registry as each request sees it. */

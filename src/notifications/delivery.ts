@@ -91,7 +91,7 @@ export class Delivery {
       const outcome = String(status ?? 'none')
       this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1)
     }
-    if (status >= 400) throw new Error(`the endpoint answered ${status}`)
+    if (status >= 300) throw new Error(`the endpoint answered ${status}${status < 400 ? ', and redirects are not followed: its URL is another' : ''}`)
   }
 
   async #idle(signal: AbortSignal): Promise<void> {
@@ -109,12 +109,18 @@ export class Delivery {
   }
 }
 
-/** Gives the status, of which Distribution takes any 2xx or 3xx, after redirects, for success. @throws Error when there is no answer */
+/**
+ * Gives the status. Distribution follows redirects: most of them as a GET, whose answer it takes for success although
+ * nobody has heard the events, and to other hosts with the headers, which hold credentials.
+ *
+ * @throws Error when there is no answer
+ */
 async function post({ url, headers, timeout }: Endpoint, events: readonly RegistryEvent[], signal: AbortSignal): Promise<number> {
   const { href, authorization } = withoutUser(url)
   const given = Object.entries(headers ?? {}).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
   const response = await fetch(href, {
     method: 'POST',
+    redirect: 'manual',
     headers: [['Content-Type', EVENTS_MEDIA_TYPE], ...authorization, ...given],
     body: JSON.stringify({ events }),
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),

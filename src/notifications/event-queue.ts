@@ -5,6 +5,8 @@ import type { RegistryEvent } from './event.ts'
 /** Ours, beside the tree of Distribution: `disco/events/<endpoint>/<time>-<number>-<random>`, one event each. */
 const EVENTS = 'disco/events'
 const PAGE = 1000
+/** Bytes of events that are read at once, or one event: those of large images may be megabytes each. */
+const MOST_BYTES = 1024 * 1024
 
 export interface QueuedEvent {
   /** Its place in the queue. */
@@ -17,6 +19,7 @@ export class EventQueue {
   readonly #store: ObjectStore
   readonly #directory: string
   #added = 0
+  #latest = 0
 
   constructor(store: ObjectStore, endpoint: string) {
     this.#store = store
@@ -25,14 +28,21 @@ export class EventQueue {
 
   /** What a commit has to do to add events, the first one first. */
   additions(events: readonly RegistryEvent[]): Change[] {
-    return events.map((event) => ({ put: `${this.#directory}/${placeInLine(this.#added++)}`, data: Buffer.from(JSON.stringify(event)) }))
+    return events.map((event) => ({ put: `${this.#directory}/${this.#nextPlace()}`, data: Buffer.from(JSON.stringify(event)) }))
   }
 
   /** The oldest events, in the order of their coming in. */
   async first(limit: number, options: AbortOptions = {}): Promise<QueuedEvent[]> {
-    const ids = await this.#store.list(this.#directory, { ...options, limit })
-    const read = await Promise.all(ids.map(async (id) => ({ id, bytes: await this.#store.get(`${this.#directory}/${id}`, options) })))
-    return read.flatMap(({ id, bytes }) => (bytes === undefined ? [] : [{ id, event: JSON.parse(Buffer.from(bytes).toString()) as RegistryEvent }]))
+    const events: QueuedEvent[] = []
+    let size = 0
+    for (const id of await this.#store.list(this.#directory, { ...options, limit })) {
+      const bytes = await this.#store.get(`${this.#directory}/${id}`, options)
+      if (bytes === undefined) continue
+      size += bytes.length
+      if (size > MOST_BYTES && events.length > 0) break
+      events.push({ id, event: JSON.parse(Buffer.from(bytes).toString()) as RegistryEvent })
+    }
+    return events
   }
 
   /** Drops what was delivered. */
@@ -52,6 +62,12 @@ export class EventQueue {
     }
     return most
   }
+
+  /** Sorts by time, and what one process adds in the order of its adding, also when the clock is set back. */
+  #nextPlace(): string {
+    this.#latest = Math.max(this.#latest, Date.now())
+    return `${digits(this.#latest)}-${digits(this.#added++)}-${randomBytes(6).toString('hex')}`
+  }
 }
 
 /** Drops the queues of endpoints that are not configured any more. */
@@ -67,7 +83,6 @@ function segmentOf(endpoint: string): string {
   return `_${encodeURIComponent(endpoint)}`
 }
 
-/** Sorts by time, and what one process adds in the order of its adding. */
-function placeInLine(number: number): string {
-  return `${Date.now().toString().padStart(15, '0')}-${number.toString().padStart(15, '0')}-${randomBytes(6).toString('hex')}`
+function digits(number: number): string {
+  return number.toString().padStart(15, '0')
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Delivery } from './delivery.ts'
@@ -8,6 +9,8 @@ import { EventQueue, dropOtherQueues } from './event-queue.ts'
 export interface NotificationsParts {
   readonly store: ObjectStore
   readonly endpoints: readonly Endpoint[]
+  /** Names of endpoints that hear nothing for now: what waits for them is kept. */
+  readonly silent?: readonly string[] | undefined
   /** Whether this process delivers; one process of a registry does. */
   readonly deliver: boolean
   readonly log: Logger
@@ -21,8 +24,9 @@ export interface EventSink {
 
 /** How long pulls wait for others to be queued with, in milliseconds: a commit each would slow them down. */
 const PULL_DELAY = 200
-/** Pulls that wait in memory at most. */
+/** Pulls that wait in memory at most, each thing that one refers to counted as another; and pulls of one commit. */
 const MOST_IN_MEMORY = 10_000
+const MOST_OF_COMMIT = 2_000
 /** Pulls that one endpoint has waiting at most: one that stays away must not fill the disk. Counted every so many. */
 const MOST_WAITING = 100_000
 const COUNT_EVERY = 10_000
@@ -40,9 +44,11 @@ interface Line {
 export class Notifications implements EventSink {
   readonly #parts: NotificationsParts
   readonly #lines: readonly Line[]
-  #pulls: RegistryEvent[] = []
-  #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> = Promise.resolve()
+  readonly #stopped = new AbortController()
+  readonly #pulls: RegistryEvent[] = []
+  #inMemory = 0
+  #dropped = 0
+  #flushing: Promise<void> | undefined
 
   constructor(parts: NotificationsParts) {
     const { store, endpoints, deliver, log } = parts
@@ -54,16 +60,15 @@ export class Notifications implements EventSink {
   }
 
   async start(): Promise<void> {
-    const { store, endpoints, deliver, log } = this.#parts
+    const { store, endpoints, silent = [], deliver, log } = this.#parts
     if (!deliver) return
-    const dropped = await dropOtherQueues(store, endpoints.map(({ name }) => name))
+    const dropped = await dropOtherQueues(store, [...endpoints.map(({ name }) => name), ...silent])
     if (dropped > 0) log.info({ dropped }, 'dropped the events of endpoints that are not configured any more')
     for (const { delivery } of this.#lines) delivery?.start()
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#flush()
+    this.#stopped.abort()
     await this.#flushing
     await Promise.all(this.#lines.map(async ({ delivery }) => delivery?.stop()))
   }
@@ -85,18 +90,31 @@ export class Notifications implements EventSink {
   }
 
   #tellLater(event: RegistryEvent): void {
-    if (this.#pulls.length >= MOST_IN_MEMORY) return
+    if (this.#inMemory >= MOST_IN_MEMORY) {
+      this.#dropped++
+      return
+    }
+    this.#inMemory += weightOf(event)
     this.#pulls.push(event)
-    this.#timer ??= setTimeout(() => this.#flush(), PULL_DELAY).unref()
+    this.#flushing ??= this.#flush()
   }
 
-  #flush(): void {
-    const pulls = this.#pulls
-    this.#pulls = []
-    this.#timer = undefined
-    this.#flushing = this.#flushing.then(() => this.#queue(pulls)).catch((err: unknown) => {
-      this.#parts.log.error({ err, events: pulls.length }, 'events of pulls are lost: they could not be queued')
-    })
+  /** One commit after the other until nothing is left: on a slow store they must not pile up. */
+  async #flush(): Promise<void> {
+    const { log } = this.#parts
+    while (this.#pulls.length > 0) {
+      await sleep(PULL_DELAY, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => undefined)
+      if (this.#dropped > 0) log.error({ events: this.#dropped }, 'events of pulls are lost: they came faster than they could be queued')
+      this.#dropped = 0
+      const pulls = this.#pulls.splice(0, MOST_OF_COMMIT)
+      try {
+        await this.#queue(pulls)
+      } catch (err) {
+        log.error({ err, events: pulls.length }, 'events of pulls are lost: they could not be queued')
+      }
+      for (const pull of pulls) this.#inMemory -= weightOf(pull)
+    }
+    this.#flushing = undefined
   }
 
   async #queue(pulls: readonly RegistryEvent[]): Promise<void> {
@@ -123,4 +141,8 @@ export class Notifications implements EventSink {
     line.room -= full ? 0 : events
     return !full
   }
+}
+
+function weightOf({ target: { references = [] } }: RegistryEvent): number {
+  return 1 + references.length
 }

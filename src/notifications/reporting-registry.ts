@@ -80,12 +80,11 @@ export class ReportingRegistry implements Registry {
   /** Each tag is an event of its own: an event has room for one. */
   async putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt> {
     const receipt = await this.#registry.putManifest(name, put, options)
-    const manifest = { digest: receipt.digest, bytes: put.bytes, mediaType: parseManifest(put.bytes).mediaType }
+    const target = this.#manifestTarget(name, { digest: receipt.digest, bytes: put.bytes, mediaType: parseManifest(put.bytes).mediaType }, undefined)
+    const pushed = receipt.cid === undefined ? target : { ...target, cid: receipt.cid }
     const tags = [tagOf(put.reference), ...(receipt.tags ?? [])].filter((tag) => tag !== undefined)
-    for (const tag of tags.length === 0 ? [undefined] : tags) {
-      const target = this.#manifestTarget(name, manifest, tag)
-      await this.#tell('push', receipt.cid === undefined ? target : { ...target, cid: receipt.cid })
-    }
+    if (tags.length === 0) await this.#tell('push', pushed)
+    for (const tag of tags) await this.#tell('push', { ...pushed, tag })
     return receipt
   }
 

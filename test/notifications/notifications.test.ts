@@ -11,6 +11,7 @@ import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
+import type { Logger } from '../../src/telemetry/logger.ts'
 import { until } from '../http/harness.ts'
 import { startReceiver } from './receiver.ts'
 
@@ -91,6 +92,19 @@ describe('notifications', () => {
     assert.equal((attempts.get('503') ?? 0) + (attempts.get('202') ?? 0), receiver.headers.length)
   })
 
+  for (const status of [302, 307]) {
+    it(`do not follow a redirect, which would carry credentials elsewhere, or lose the events (${status})`, async (t) => {
+      const [receiver, elsewhere] = [await startReceiver(t), await startReceiver(t)]
+      receiver.status = status
+      receiver.location = elsewhere.url
+      const notifications = await start(t, new MemoryStore(), [endpoint(receiver.url, { headers: { 'X-Api-Key': ['secret'] } })])
+      await notifications.tell(event('push'))
+      await until(() => receiver.headers.length > 1)
+      assert.equal(elsewhere.headers.length, 0)
+      assert.equal((await notifications.waiting()).get('hook'), 1)
+    })
+  }
+
   it('leave an endpoint alone that failed too often in a row', async (t) => {
     const receiver = await startReceiver(t)
     receiver.status = 500
@@ -147,5 +161,60 @@ describe('notifications', () => {
     await store.commit({ changes: gone.additions([event('push')]) })
     await start(t, store, [endpoint('http://127.0.0.1:9/')])
     assert.equal(await gone.count(10), 0)
+  })
+
+  it('keep the queue of an endpoint that is silent for now', async () => {
+    const store = new MemoryStore()
+    const silent = new EventQueue(store, 'silent')
+    await store.commit({ changes: silent.additions([event('push')]) })
+    const notifications = new Notifications({ store, endpoints: [endpoint('http://127.0.0.1:9/')], silent: ['silent'], deliver: true, log: silentLogger() })
+    await notifications.start()
+    await notifications.stop()
+    assert.equal(await silent.count(10), 1)
+  })
+
+  it('hold no more pulls in memory than there is room for while the store hangs, and say what is lost', async () => {
+    const hanging = Promise.withResolvers<void>()
+    class HangingStore extends MemoryStore {
+      override async commit(...given: Parameters<MemoryStore['commit']>): Promise<void> {
+        await hanging.promise
+        await super.commit(...given)
+      }
+    }
+    const lines: unknown[] = []
+    const log = { ...silentLogger(), error: (line: unknown) => void lines.push(line) } as unknown as Logger
+    const notifications = new Notifications({ store: new HangingStore(), endpoints: [endpoint('http://127.0.0.1:9/')], deliver: false, log })
+    const pull = event('pull', { references: Array.from({ length: 99 }, () => ({ mediaType: 'a/b', digest: 'sha256:0', size: 1 })) })
+    for (let i = 0; i < 150; i++) await notifications.tell(pull)
+    hanging.resolve()
+    await notifications.stop()
+    assert.equal((await notifications.waiting()).get('hook'), 100)
+    assert.deepEqual(lines, [{ events: 50 }])
+  })
+})
+
+describe('a queue of events', () => {
+  it('keeps its order when the clock is set back', async (t) => {
+    const store = new MemoryStore()
+    const queue = new EventQueue(store, 'hook')
+    const [first, second] = [event('push'), event('delete')]
+    t.mock.timers.enable({ apis: ['Date'], now: 2_000_000 })
+    await store.commit({ changes: queue.additions([first]) })
+    t.mock.timers.setTime(1_000_000)
+    await store.commit({ changes: queue.additions([second]) })
+    assert.deepEqual((await queue.first(2)).map((queued) => queued.event), [first, second])
+  })
+
+  it('gives few at once where they are large, and always one', async () => {
+    const store = new MemoryStore()
+    const queue = new EventQueue(store, 'hook')
+    const large = (megabytes: number): RegistryEvent => event('push', { url: 'x'.repeat(megabytes * 1024 * 1024) })
+    await store.commit({ changes: queue.additions([large(0.4), large(0.4), large(0.4), large(2)]) })
+    const sizes: number[] = []
+    for (let events = await queue.first(100); events.length > 0; events = await queue.first(100)) {
+      sizes.push(events.length)
+      await queue.remove(events.map(({ id }) => id))
+    }
+    assert.deepEqual(sizes, [2, 1, 1])
   })
 })

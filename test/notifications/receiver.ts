@@ -10,8 +10,10 @@ export interface Receiver {
   readonly taken: RegistryEvent[]
   /** Headers of every request, also of those that it refused. */
   readonly headers: IncomingHttpHeaders[]
-  /** What it answers from now on; below 400 it takes what comes. */
+  /** What it answers from now on; below 300 it takes what comes. */
   status: number
+  /** Where a redirect leads. */
+  location: string | undefined
   /** How long it thinks, in milliseconds. */
   delay: number
 }
@@ -22,8 +24,8 @@ export async function startReceiver(context: TestContext, port = 0): Promise<Rec
     receiver.headers.push(request.headers)
     const { events } = (await json(request)) as { events: RegistryEvent[] }
     if (receiver.delay > 0) await new Promise((resolve) => setTimeout(resolve, receiver.delay).unref())
-    if (receiver.status < 400) receiver.taken.push(...events)
-    response.writeHead(receiver.status).end()
+    if (receiver.status < 300) receiver.taken.push(...events)
+    response.writeHead(receiver.status, receiver.location === undefined ? {} : { Location: receiver.location }).end()
   }
   const server = createServer((request, response) => void receive(request, response))
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
@@ -31,6 +33,6 @@ export async function startReceiver(context: TestContext, port = 0): Promise<Rec
     server.closeAllConnections()
     server.close()
   })
-  const receiver: Receiver = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/events`, taken: [], headers: [], status: 200, delay: 0 }
+  const receiver: Receiver = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/events`, taken: [], headers: [], status: 200, location: undefined, delay: 0 }
   return receiver
 }
