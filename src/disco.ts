@@ -217,9 +217,9 @@ function createNetwork(config: Config, { store, index }: BuiltStorage, observabi
 
 /** Images that are not here are for the process that can fetch them; those that are, are served here. */
 function forwarding(upstream: Upstream, { store }: BuiltStorage): NonNullable<RequestListenerParts['elsewhere']> {
-  return async ({ name }, request, signal) => {
+  return async ({ name }, request, asker, signal) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
     const cid = cidOf(name)
-    return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, signal)
+    return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, asker, signal)
   }
 }

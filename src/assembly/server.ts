@@ -32,8 +32,9 @@ export const SERVER_CHECKS: Checks = { tlsCipherSuites: ciphersOf }
  * @throws ConfigError for a certificate that is not usable
  */
 export function createServer({ config, log, local }: ServerGround, parts: Omit<RequestListenerParts, 'log'>): BuiltServer {
-  if (local) return { http: new HttpServer({ ...parts, log }), tls: undefined }
   const { limits } = config
+  // What a client wrote comes with what is told of the client, which says some of it once more.
+  if (local) return { http: new HttpServer({ ...parts, log, local, headerSize: 4 * limits.headerSize }), tls: undefined }
   const trustedProxies = config.trustedProxies.length > 0 ? new Networks(config.trustedProxies) : undefined
   const tls = createTls(config, log)
   const http = new HttpServer({

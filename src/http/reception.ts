@@ -39,7 +39,7 @@ export interface ReceptionParts {
   /** The same, for those who are never counted. */
   readonly health?: ReadonlyMap<string, Service> | undefined
   /** Asked for what a client may have: gives the answer of another process, for what only that one can answer. */
-  readonly elsewhere?: ((route: Route, request: HttpRequest, signal: AbortSignal) => Promise<Answer | undefined>) | undefined
+  readonly elsewhere?: ((route: Route, request: HttpRequest, asker: Asker, signal: AbortSignal) => Promise<Answer | undefined>) | undefined
 }
 
 /** On whose behalf a registry is asked. */
@@ -116,9 +116,10 @@ export class Reception {
     const handler = handlerOf(route.resource, method, policy)
     const done = this.#count(visit, route, identity)
     try {
-      const answered = await elsewhere?.(route, request, signal)
+      const asker: Asker = { id, method, client, identity }
+      const answered = await elsewhere?.(route, request, asker, signal)
       if (answered !== undefined) return answered
-      const registry = registryFor?.({ id, method, client, identity }) ?? this.#parts.registry
+      const registry = registryFor?.(asker) ?? this.#parts.registry
       return await handler({ registry, name, reference, search, headers, body, client, identity, signal })
     } finally {
       done?.()
@@ -138,8 +139,9 @@ export class Reception {
 
   async #authorize(visit: Visit, scopes: readonly Scope[]): Promise<Identity> {
     const { authorizer } = this.#parts
-    if (authorizer === undefined) return ANYONE
     const { request, client, seen, signal } = visit
+    // Another process may have asked.
+    if (authorizer === undefined) return seen.user === undefined ? ANYONE : { ...ANYONE, user: seen.user }
     const identity = await authorizer.authorize(claimOf(request, client), scopes, { signal })
     seen.user = identity.user
     if (identity.user !== undefined) this.#enter(visit, countedAs(identity.user, client.address))

@@ -13,6 +13,7 @@ import { clientOf, type Client, type ClientOptions } from './client.ts'
 import type { Leave } from './client-limits.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
 import { cutOff, isGone, isHttp2, isThrough, type HttpRequest, type HttpResponse } from './message.ts'
+import { PASSED_ON, readPassedOn } from './passed-on.ts'
 import { Reception, type ReceptionParts } from './reception.ts'
 import { RequestBody } from './request-body.ts'
 import { writeAnswer } from './write-answer.ts'
@@ -23,6 +24,8 @@ export interface RequestListenerParts extends ReceptionParts, ClientOptions {
   readonly log: Logger
   /** Failures alone have a line in the log. @default false */
   readonly accessLogDisabled?: boolean | undefined
+  /** Requests come from other processes of this registry, which tell who asked them. @default false */
+  readonly local?: boolean | undefined
   /** Watches every request. */
   readonly observer?: RequestObserver | undefined
   /** How long the next byte of a body may take, in milliseconds; one that goes on, however slowly, is never cut. @default 1 minute */
@@ -96,13 +99,14 @@ export class RequestListener {
   }
 
   async #handle(request: HttpRequest, response: HttpResponse, awaited: boolean): Promise<void> {
-    const { observer } = this.#parts
+    const { observer, local = false } = this.#parts
     const { method = '', url = '', headers: { traceparent } } = request
+    const passed = local ? readPassedOn(request.headers[PASSED_ON]) : undefined
     const seen: SeenRequest = {
-      id: `${this.#prefix}-${(this.#count++).toString(36)}`, method, traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-      handler: 'other', user: undefined, status: 0, errorCode: undefined, received: 0, sent: 0,
+      id: passed?.id ?? `${this.#prefix}-${(this.#count++).toString(36)}`, method, traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      handler: 'other', user: passed?.user, status: 0, errorCode: undefined, received: 0, sent: 0,
     }
-    const client = clientOf(request, this.#parts)
+    const client = passed?.client ?? clientOf(request, this.#parts)
     const began = performance.now()
     let failure: unknown
     const work = async (): Promise<void> => {

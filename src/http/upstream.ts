@@ -2,6 +2,8 @@ import { Agent, request as send, type IncomingMessage } from 'node:http'
 import { RegistryError } from '../oci/errors.ts'
 import type { Answer } from './answer.ts'
 import { hostOf, type HttpRequest } from './message.ts'
+import { PASSED_ON, writePassedOn } from './passed-on.ts'
+import type { Asker } from './reception.ts'
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1). */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'])
@@ -21,8 +23,8 @@ export class Upstream {
   }
 
   /** The answer to a GET or HEAD from over there. @throws RegistryError UNAVAILABLE when nobody is there */
-  async answer(request: HttpRequest, signal: AbortSignal): Promise<Answer> {
-    const answer = await this.#ask(request, signal)
+  async answer(request: HttpRequest, asker: Asker, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.#ask(request, asker, signal)
     const kept = Object.entries(answer.headers).filter(([name]) => !CONNECTION_HEADERS.has(name) && !COMMON_HEADERS.has(name))
     const length = answer.headers['content-length']
     const head = { status: answer.statusCode ?? 502, headers: Object.fromEntries(kept) }
@@ -35,13 +37,15 @@ export class Upstream {
     this.#agent.destroy()
   }
 
-  #ask(request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const { method, url, headers } = request
+  #ask(request: HttpRequest, asker: Asker, signal: AbortSignal): Promise<IncomingMessage> {
+    const { method, url } = request
+    const { authorization: _, ...headers } = request.headers
     const traceparent = this.#traceparent()
     return new Promise((resolve, reject) => {
       // Without the body, its length would have the next request on the connection read as one.
       const passed = Object.entries(headers).filter(([name]) => !name.startsWith(':') && name !== 'content-length' && !CONNECTION_HEADERS.has(name))
-      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: { ...Object.fromEntries(passed), ...(traceparent === undefined ? {} : { traceparent }), host: hostOf(request) }, signal })
+      const own = { ...(traceparent === undefined ? {} : { traceparent }), host: hostOf(request), [PASSED_ON]: writePassedOn(asker) }
+      const question = send({ socketPath: this.#socketPath, agent: this.#agent, method, path: url, headers: { ...Object.fromEntries(passed), ...own }, signal })
       question.once('response', resolve)
       question.on('error', (cause) => reject(new RegistryError('UNAVAILABLE', 'the process with the network is not there', { cause })))
       question.end()
