@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { AUTHORIZATION } from './login.ts'
 
 export interface Request {
   readonly method: string
@@ -69,7 +70,7 @@ export class Connection {
     })
     answer.catch(() => {})
     const headers = Object.entries(request.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`)
-    this.#socket.write(`${request.method} ${request.path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${headers.join('')}\r\n`)
+    this.#socket.write(`${request.method} ${request.path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nAuthorization: ${AUTHORIZATION}\r\n${headers.join('')}\r\n`)
     for (const chunk of request.body ?? []) {
       // An early answer is an error: no need to send the rest.
       if (this.#pending === undefined) break

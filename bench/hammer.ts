@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { runClient } from './client.ts'
 import { MANIFEST } from './jobs.ts'
+import { AUTHORIZATION } from './login.ts'
 
 const run = promisify(execFile)
 
@@ -11,7 +12,7 @@ export async function hammer(port: number, path: string, connections: number, se
     return (await runClient<'hammer'>({ kind: 'hammer', port, path, connections, seconds })).perSecond
   }
   const url = `http://127.0.0.1:${port}${path}`
-  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-H', `Accept: ${MANIFEST}`, url])
+  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-H', `Accept: ${MANIFEST}`, '-H', `Authorization: ${AUTHORIZATION}`, url])
   if (stdout.includes('Non-2xx') || stdout.includes('Socket errors')) throw new Error(`wrk ${url}: ${stdout}`)
   return Number(/^Requests\/sec:\s+([\d.]+)/m.exec(stdout)?.[1])
 }

@@ -4,9 +4,10 @@ import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { passwordLine } from './login.ts'
 import { freePort, startServer, type Server } from './server.ts'
 
-export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2'
+export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2' | 'disco-guarded'
 
 /** One of the registries that are measured. */
 export interface Peer {
@@ -29,11 +30,12 @@ const run = promisify(execFile)
 export const PEERS: readonly Peer[] = [
   distribution('docker-registry', 'docker-registry', 'docker-registry', 'apt-get install docker-registry'),
   distribution('distribution', 'Distribution', 'registry', 'go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2'),
-  disco('disco', 'Disco', []),
-  disco('disco-2', 'Disco, 2 processes', ['--processes', '2']),
+  disco('disco', 'Disco', async () => []),
+  disco('disco-2', 'Disco, 2 processes', async () => ['--processes', '2']),
+  disco('disco-guarded', 'Disco, with login, rules, metrics and access log', guarded),
 ]
 
-function disco(id: PeerId, title: string, options: readonly string[]): Peer {
+function disco(id: PeerId, title: string, options: (directory: string) => Promise<readonly string[]>): Peer {
   return {
     id,
     title,
@@ -42,11 +44,26 @@ function disco(id: PeerId, title: string, options: readonly string[]): Peer {
     version: async () => (await run('git', ['-C', fileURLToPath(new URL('.', import.meta.url)), 'rev-parse', '--short', 'HEAD'])).stdout.trim(),
     async start(directory, extra = []) {
       const port = await freePort()
-      const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...options, ...extra]
+      const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...await options(directory), ...extra]
       // As `npm start` has it.
       return await startServer(port, directory, { file: process.execPath, args: ['--max-semi-space-size=4', '--initial-old-space-size=128', DISCO, ...args] })
     },
   }
+}
+
+/** What those have on who run a registry for others. */
+async function guarded(directory: string): Promise<readonly string[]> {
+  const users = join(directory, 'users')
+  const config = join(directory, 'config.yml')
+  await writeFile(users, await passwordLine())
+  await writeFile(config, [
+    'version: 0.1',
+    `auth: { htpasswd: { realm: Disco, path: ${JSON.stringify(users)} } }`,
+    "access: [{ repository: '**', users: ['*'], actions: ['*'] }, { repository: 'public/**', users: [anonymous], actions: [pull] }]",
+    `http: { debug: { addr: "127.0.0.1:${await freePort()}" } }`,
+    '',
+  ].join('\n'))
+  return ['--config', config]
 }
 
 /** Both generations of Distribution, without a log of requests, with the cache that its sample configuration has. */

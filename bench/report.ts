@@ -16,7 +16,7 @@ export interface VersionedPeer {
   readonly version: string
 }
 
-const OURS: readonly PeerId[] = ['disco', 'disco-2']
+const OURS: readonly PeerId[] = ['disco', 'disco-2', 'disco-guarded']
 
 export function machine(fileSystem: string): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown CPU'

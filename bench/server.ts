@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AUTHORIZATION } from './login.ts'
 import { peakMemory } from './processes.ts'
 
 const START_TIME_MS = 30_000
@@ -54,7 +55,7 @@ export async function freePort(): Promise<number> {
 async function answers(child: ChildProcess, port: number): Promise<void> {
   for (const end = Date.now() + START_TIME_MS; Date.now() < end; await sleep(50)) {
     if (child.exitCode !== null) throw new Error(`left with ${child.exitCode}`)
-    const response = await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined)
+    const response = await fetch(`http://127.0.0.1:${port}/v2/`, { headers: { Authorization: AUTHORIZATION } }).catch(() => undefined)
     await response?.arrayBuffer()
     if (response?.ok === true) return
   }

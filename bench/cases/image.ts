@@ -1,5 +1,6 @@
 import { runClient } from '../client.ts'
 import type { ImageReference } from '../jobs.ts'
+import { AUTHORIZATION } from '../login.ts'
 import type { Peer } from '../peers.ts'
 import type { Server } from '../server.ts'
 
@@ -11,7 +12,7 @@ export async function provideImage(peer: Peer, { port }: Server, layers: readonl
 
 /** The image's CID. @throws Error when the image is not global */
 export async function cidOf(port: number, digest: string): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}/v2/${digest.slice('sha256:'.length)}/tags/list`)
+  const response = await fetch(`http://127.0.0.1:${port}/v2/${digest.slice('sha256:'.length)}/tags/list`, { headers: { Authorization: AUTHORIZATION } })
   const { tags } = (await response.json()) as { tags?: string[] }
   const cid = tags?.find((tag) => tag.startsWith('bafy'))
   if (cid === undefined) throw new Error(`${digest} has no CID: ${response.status}`)

@@ -5,7 +5,7 @@ import { provideImage } from './image.ts'
 
 export const manifests: Case = {
   name: 'manifests',
-  peers: ['docker-registry', 'distribution', 'disco', 'disco-2'],
+  peers: ['docker-registry', 'distribution', 'disco', 'disco-2', 'disco-guarded'],
   metrics: {
     rate: {
       title: 'Manifest GET by tag, 32 connections',

@@ -9,7 +9,7 @@ export const pull8: Case = pullCase('pull8', 'Pull, eight streams of 256 MiB', 8
 function pullCase(name: string, title: string, streams: number, times: number, size: number, atLeast: number): Case {
   return {
     name,
-    peers: streams === 1 ? ['docker-registry', 'distribution', 'disco'] : ['docker-registry', 'distribution', 'disco', 'disco-2'],
+    peers: streams === 1 ? ['docker-registry', 'distribution', 'disco', 'disco-guarded'] : ['docker-registry', 'distribution', 'disco', 'disco-2', 'disco-guarded'],
     metrics: { speed: { title, unit: 'MB/s', goals: [{ against: 'best peer', atLeast }] } },
     async run({ peer, start }) {
       const server = await start()
