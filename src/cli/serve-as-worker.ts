@@ -17,10 +17,11 @@ export async function serveAsWorker(config: Config): Promise<void> {
   if (upstream === undefined) throw new Error(`${UPSTREAM_VARIABLE} is not set`)
   try {
     const disco = await createDisco({ ...config, upstream, processName: `worker-${cluster.worker?.id ?? 0}`, log: createLogger(config).child({ pid: process.pid }) })
-    answerMetrics(disco)
     onShutdown(() => disco.stop())
     if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
     await tell({ address: await disco.start() })
+    // Only now: the first thing that is heard of a worker is its address.
+    answerMetrics(disco)
   } catch (error) {
     await tell({ failure: failureLines(error) })
     process.exit(1)

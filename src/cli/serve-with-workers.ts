@@ -17,7 +17,7 @@ const LONGEST_SOCKET_PATH = 100
 export async function serveWithWorkers(config: Config): Promise<void> {
   const log = createLogger(config)
   const socket = socketPath(config.data)
-  const workers = new Workers(config.processes, { [UPSTREAM_VARIABLE]: socket }, log.child({ name: 'workers' }))
+  const workers = new Workers({ count: config.processes, env: { [UPSTREAM_VARIABLE]: socket }, grace: config.drainTimeout, log: log.child({ name: 'workers' }) })
   const disco = await createDisco({ ...config, socket, otherMetrics: () => workers.metrics(), log })
   const stop = async (): Promise<void> => {
     disco.drain()

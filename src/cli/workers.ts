@@ -11,25 +11,29 @@ const FIRST_DELAY = 100
 const LONGEST_DELAY = 10_000
 /** A worker that lived so long died of something new, in milliseconds. */
 const SOUND_LIFE = 30_000
-/** Time to finish what is in flight, in milliseconds; a worker cuts itself off before. */
-const STOP_TIMEOUT = 12_000
+/** Time to close what is left once nothing is in flight any more, in milliseconds: traces have 3 s of it. */
+const CLOSE_TIMEOUT = 8_000
+
+export interface WorkersOptions {
+  readonly count: number
+  readonly env: Readonly<Record<string, string>>
+  /** Milliseconds that a worker takes at most to finish what is in flight. */
+  readonly grace: number
+  readonly log: Logger
+}
 
 /** Processes that serve the port together, each replaced when it dies. */
 export class Workers {
-  readonly #count: number
-  readonly #env: Readonly<Record<string, string>>
-  readonly #log: Logger
+  readonly #options: WorkersOptions
   readonly #stopping = new AbortController()
 
-  constructor(count: number, env: Readonly<Record<string, string>>, log: Logger) {
-    this.#count = count
-    this.#env = env
-    this.#log = log
+  constructor(options: WorkersOptions) {
+    this.#options = options
   }
 
   /** Resolves with the address they all serve. @throws Error when one of them can't begin */
   async start(): Promise<string> {
-    const started = await Promise.all(Array.from({ length: this.#count }, () => this.#fork()))
+    const started = await Promise.all(Array.from({ length: this.#options.count }, () => this.#fork()))
     for (const { worker } of started) void this.#replaceWhenDead(worker)
     return started[0]?.address ?? ''
   }
@@ -45,7 +49,7 @@ export class Workers {
   async stop(): Promise<void> {
     this.#stopping.abort()
     const living = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
-    await Promise.all(living.map((worker) => stopWorker(worker)))
+    await Promise.all(living.map((worker) => stopWorker(worker, this.#options.grace + CLOSE_TIMEOUT)))
   }
 
   async #replaceWhenDead(first: Worker): Promise<void> {
@@ -56,7 +60,7 @@ export class Workers {
       if (worker !== undefined && !worker.isDead()) await once(worker, 'exit')
       if (this.#stopping.signal.aborted) return
       if (Date.now() - born > SOUND_LIFE) delay = FIRST_DELAY
-      this.#log.warn({ delay }, 'a worker is not there; it is replaced')
+      this.#options.log.warn({ delay }, 'a worker is not there; it is replaced')
       await sleep(delay, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
       if (this.#stopping.signal.aborted) return
       delay = Math.min(delay * 2, LONGEST_DELAY)
@@ -68,13 +72,13 @@ export class Workers {
     try {
       return (await this.#fork()).worker
     } catch (err) {
-      this.#log.error({ err }, 'a worker could not begin')
+      this.#options.log.error({ err }, 'a worker could not begin')
       return undefined
     }
   }
 
   async #fork(): Promise<{ worker: Worker; address: string }> {
-    const worker = cluster.fork(this.#env)
+    const worker = cluster.fork(this.#options.env)
     const message = await Promise.race([
       once(worker, 'message').then(([received]) => received as WorkerMessage),
       once(worker, 'exit').then(([code, signal]): WorkerMessage => ({ failure: [`a worker ended before it served: ${signal ?? code}`] })),
@@ -84,11 +88,11 @@ export class Workers {
   }
 }
 
-async function stopWorker(worker: Worker): Promise<void> {
+async function stopWorker(worker: Worker, timeout: number): Promise<void> {
   if (worker.isDead()) return
   const ended = once(worker, 'exit')
   worker.process.kill('SIGTERM')
-  const late = setTimeout(() => worker.process.kill('SIGKILL'), STOP_TIMEOUT)
+  const late = setTimeout(() => worker.process.kill('SIGKILL'), timeout)
   await ended
   clearTimeout(late)
 }
