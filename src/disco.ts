@@ -1,25 +1,20 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
+import { createNetwork, forwarding, NETWORK_CHECKS } from './assembly/network.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
 import { Observability } from './assembly/observability.ts'
 import { createCore, policyOf } from './assembly/registry.ts'
 import { freeSpaceOf } from './assembly/free-space.ts'
 import { addressOf, createServer, SERVER_CHECKS } from './assembly/server.ts'
-import { openStorage, type BuiltStorage } from './assembly/storage.ts'
+import { openStorage } from './assembly/storage.ts'
 import { createUpkeep } from './assembly/upkeep.ts'
 import { completeConfig, type Checks } from './config/load.ts'
 import type { Config } from './config/options.ts'
-import { isHere } from './global/clone-flight.ts'
 import type { DiscoService } from './global/disco-service.ts'
 import { GlobalRegistry } from './global/global-registry.ts'
-import { cidOf } from './global/names.ts'
 import { createGateway } from './http/gateway.ts'
-import type { RequestListenerParts } from './http/request-listener.ts'
 import { Upstream } from './http/upstream.ts'
-import { EmbeddedNetwork } from './ipfs/embedded/network.ts'
-import { sessionOpener } from './ipfs/embedded/session-opener.ts'
-import { parseMultiaddr, parsePeers } from './ipfs/embedded/network-peers.ts'
-import type { IpfsNetwork, NodeInfo } from './ipfs/node.ts'
+import type { NodeInfo } from './ipfs/node.ts'
 import type { Registry } from './registry/registry.ts'
 import { DataDirectory } from './storage/data-directory.ts'
 import { silentLogger } from './telemetry/create-logger.ts'
@@ -59,7 +54,7 @@ export interface Disco {
    * @throws Error when the port is taken or an address can't be listened on; call `stop` then too. A Disco starts once
    */
   start(options?: StartOptions): Promise<string>
-  /** Finishes what is in flight within `drainTimeout`, then closes everything. Safe to repeat. */
+  /** Finishes what is in flight within `drainTimeout`, then closes everything; a start under way fails. Safe to repeat. */
   stop(): Promise<void>
   /** Reads the files again that are looked at for changes anyway: the certificate. */
   reload(): void
@@ -72,12 +67,7 @@ export interface Disco {
 }
 
 /** What the rooms that know more than the shape of a value have against it, told before anything starts. */
-export const CONFIG_CHECKS: Checks = {
-  ...SERVER_CHECKS,
-  listen: checkMultiaddrs,
-  announce: checkMultiaddrs,
-  peer: (peers) => void parsePeers(peers),
-}
+export const CONFIG_CHECKS: Checks = { ...SERVER_CHECKS, ...NETWORK_CHECKS }
 
 /**
  * Builds a Disco on its data directory; nothing listens before `start`.
@@ -85,66 +75,70 @@ export const CONFIG_CHECKS: Checks = {
  * @throws ConfigError with all that is wrong with the options
  * @throws DataDirectoryError when the directory can't be used or another Disco runs on it
  */
-export async function createDisco({ log = silentLogger(), socket, upstream, processName, otherMetrics, ...given }: DiscoOptions = {}): Promise<Disco> {
+export async function createDisco({ log = silentLogger(), ...options }: DiscoOptions = {}): Promise<Disco> {
+  const { socket, upstream, processName, otherMetrics, ...given } = options
   const config = completeConfig(given, CONFIG_CHECKS)
-  const directory = upstream === undefined ? DataDirectory.claim(config.data) : undefined
+  const parts = new AsyncDisposableStack()
   try {
-    const storage = await openStorage(config)
-    try {
-      return await assemble(config, { log, socket, upstream, processName, otherMetrics, directory, storage })
-    } catch (error) {
-      await storage.close()
-      throw error
-    }
+    return await assemble(config, { log, socket, upstream, processName, otherMetrics, parts })
   } catch (error) {
-    directory?.release()
+    await parts.disposeAsync()
     throw error
   }
 }
 
-interface Ground extends Pick<DiscoOptions, 'processName' | 'otherMetrics'> {
+interface Ground extends Pick<DiscoOptions, 'socket' | 'upstream' | 'processName' | 'otherMetrics'> {
   readonly log: Logger
-  readonly socket: string | undefined
-  readonly upstream: string | undefined
-  readonly directory: DataDirectory | undefined
-  readonly storage: BuiltStorage
+  /** What has to be closed: the last that was built is the first to go, whatever becomes of the others. */
+  readonly parts: AsyncDisposableStack
 }
 
-async function assemble(config: Config, { log, socket, upstream, processName = 'main', otherMetrics: others, directory, storage }: Ground): Promise<Disco> {
+async function assemble(config: Config, { log, socket, upstream, processName: name = 'main', otherMetrics: others, parts }: Ground): Promise<Disco> {
+  const directory = upstream === undefined ? parts.adopt(DataDirectory.claim(config.data), (claimed) => claimed.release()) : undefined
+  const storage = parts.adopt(await openStorage(config), (opened) => opened.close())
   const { index } = storage
   const local = socket !== undefined
-  const observability = await Observability.create({ config, storage, name: processName, local, others, log: log.child({ name: 'health' }) })
+  const observability = parts.adopt(
+    await Observability.create({ config, storage, name, local, others, log: log.child({ name: 'health' }) }),
+    (created) => created.stop(),
+  )
   const store = observability.store(storage.store)
   // Another process of this registry has asked already who comes by the socket.
-  const access = socket === undefined ? await createAccess(config, log.child({ name: 'auth' })) : undefined
-  const network = upstream === undefined ? createNetwork(config, storage, observability, log) : undefined
+  const access = local ? undefined : parts.adopt(await createAccess(config, log.child({ name: 'auth' })), (created) => created.close())
+  const network = upstream === undefined
+    ? parts.adopt(createNetwork({ config, storage, observability, log: log.child({ name: 'ipfs' }) }), (created) => created.stop())
+    : undefined
   const core = createCore(config, store)
-  const registry = new GlobalRegistry(
-    { core, store, index, provides: index, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
-    { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly, cloneSize: config.limits.cloneSize || undefined, room: freeSpaceOf(config) },
+  const registry = parts.adopt(
+    new GlobalRegistry(
+      { core, store, index, provides: index, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
+      { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly, cloneSize: config.limits.cloneSize || undefined, room: freeSpaceOf(config) },
+    ),
+    (created) => created.close(),
   )
-  const notifications = createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) })
+  const upkeep = network && parts.adopt(createUpkeep({ config, storage, core, log }), (created) => created.stop())
+  const notifications = parts.adopt(
+    createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) }),
+    (created) => created?.stop(),
+  )
   observability.notifications(notifications)
-  const other = upstream === undefined ? undefined : new Upstream(upstream, observability.traceparent)
-  const elsewhere = other === undefined || config.noClone ? undefined : forwarding(other, storage)
-  const gateway = createGateway(observability.blocks(index.blocks, 'gateway'))
+  const other = upstream === undefined ? undefined : parts.adopt(new Upstream(upstream, observability.traceparent), (created) => created.close())
   const { http, tls } = createServer(
     { config, log: log.child({ name: 'http' }), local },
     {
       registry,
       registryFor: reporting(config, registry, notifications),
       policy: policyOf(config),
-      gateway,
+      gateway: createGateway(observability.blocks(index.blocks, 'gateway')),
       authorizer: observability.authorizer(access?.authorizer),
       services: access?.services,
       health: observability.services,
       observer: observability.observers.requests,
       accessLogDisabled: config.accessLogDisabled,
-      elsewhere,
+      elsewhere: other === undefined || config.noClone ? undefined : forwarding(other, storage.store),
     },
   )
-
-  const upkeep = network === undefined ? undefined : createUpkeep({ config, storage, core, log })
+  parts.defer(() => http.stop(config.drainTimeout))
 
   const listen = async (): Promise<string> => {
     if (socket === undefined) return addressOf(config, (await http.listen(config)).port)
@@ -153,73 +147,37 @@ async function assemble(config: Config, { log, socket, upstream, processName = '
     await http.listenLocally({ path: socket })
     return socket
   }
+  const stopping = new AbortController()
+  const start = async ({ onNode }: StartOptions): Promise<string> => {
+    for (const part of [observability, upkeep, notifications, network]) {
+      await part?.start()
+      stopping.signal.throwIfAborted()
+    }
+    onNode?.(await network?.info())
+    const address = await listen()
+    if (socket === undefined) directory?.announce(address)
+    return address
+  }
+  let started: Promise<string> | undefined
   const stop = async (): Promise<void> => {
     observability.stopping()
-    await http.stop(config.drainTimeout)
-    await access?.close()
-    await notifications?.stop()
-    other?.close()
-    await upkeep?.stop()
-    await registry.close()
-    await network?.stop()
-    await observability.stop()
-    await storage.close()
-    directory?.release()
+    stopping.abort(new Error('this Disco was stopped before it had started'))
+    await started?.catch(() => undefined)
+    await parts.disposeAsync()
   }
-  let started = false
   let stopped: Promise<void> | undefined
   return {
     service: registry,
     registry,
-    async start({ onNode } = {}) {
+    async start(options = {}) {
       if (stopped !== undefined) throw new Error('this Disco was stopped: create another to start again')
-      if (started) throw new Error('this Disco was started already')
-      started = true
-      await observability.start()
-      await upkeep?.start()
-      await notifications?.start()
-      await network?.start()
-      onNode?.(await network?.info())
-      const address = await listen()
-      if (socket === undefined) directory?.announce(address)
-      return address
+      if (started !== undefined) throw new Error('this Disco was started already')
+      return await (started = start(options))
     },
     stop: () => (stopped ??= stop()),
     reload: () => tls?.reload(),
     drain: () => observability.stopping(),
     metrics: () => observability.snapshot(),
     announce: (address) => directory?.announce(address),
-  }
-}
-
-function checkMultiaddrs(addresses: readonly string[]): void {
-  for (const address of addresses) parseMultiaddr(address)
-}
-
-function createNetwork(config: Config, { store, index }: BuiltStorage, observability: Observability, parent: Logger): IpfsNetwork {
-  const log = parent.child({ name: 'ipfs' })
-  return new EmbeddedNetwork({
-    options: {
-      mode: config.network,
-      directory: config.data,
-      listen: config.listen.length > 0 ? config.listen : undefined,
-      announce: config.announce,
-      peers: config.peer,
-      swarmKey: config.swarmKey,
-      findTimeout: config.cloneTimeout,
-    },
-    blocks: observability.blocks(index.blocks, 'bitswap'),
-    queue: index.queue,
-    session: sessionOpener({ store, index, observer: observability.observers.blocks, traceparent: observability.traceparent, log }),
-    log,
-  })
-}
-
-/** Images that are not here are for the process that can fetch them; those that are, are served here. */
-function forwarding(upstream: Upstream, { store }: BuiltStorage): NonNullable<RequestListenerParts['elsewhere']> {
-  return async ({ name }, request, asker, signal) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
-    const cid = cidOf(name)
-    return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, asker, signal)
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -22,6 +22,33 @@ it('starts once, and says so', async () => {
     await disco.stop()
     await rm(data, { recursive: true })
   }
+})
+
+it('stops in the middle of a start, and leaves nothing behind', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'disco-library-'))
+  const disco = await createDisco({ ...LOCAL, data })
+  const starting = disco.start()
+  const failing = assert.rejects(starting, /was stopped before it had started/)
+  await disco.stop()
+  await failing
+  const next = await createDisco({ ...LOCAL, data })
+  await next.stop()
+  await rm(data, { recursive: true })
+})
+
+it('lets go of everything when one of its parts can not be built', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'disco-library-'))
+  const certificate = join(data, 'none.pem')
+  await writeFile(certificate, 'nothing')
+  const options = { ...LOCAL, data, debugAddress: '127.0.0.1:0', otlpEndpoint: 'http://127.0.0.1:9', tlsCertificate: certificate, tlsKey: certificate }
+  await assert.rejects(createDisco(options), { name: 'ConfigError' })
+  await writeFile(join(data, 'users'), 'alice:$2y$05$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu\n')
+  const program = `
+    import { createDisco } from ${JSON.stringify(new URL('../../src/disco.ts', import.meta.url).href)}
+    await createDisco(${JSON.stringify({ ...options, authHtpasswdPath: join(data, 'users') })}).catch(({ name }) => console.log(name))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 60_000 })
+  assert.equal(stdout, 'ConfigError\n')
+  await rm(data, { recursive: true })
 })
 
 it('tells all that is wrong with its options at once', async () => {

@@ -1,0 +1,60 @@
+import type { Checks } from '../config/load.ts'
+import type { Config } from '../config/options.ts'
+import { isHere } from '../global/clone-flight.ts'
+import { cidOf } from '../global/names.ts'
+import type { ReceptionParts } from '../http/reception.ts'
+import type { Upstream } from '../http/upstream.ts'
+import { EmbeddedNetwork } from '../ipfs/embedded/network.ts'
+import { parseMultiaddr, parsePeers } from '../ipfs/embedded/network-peers.ts'
+import { sessionOpener } from '../ipfs/embedded/session-opener.ts'
+import type { IpfsNetwork } from '../ipfs/node.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Observability } from './observability.ts'
+import type { BuiltStorage } from './storage.ts'
+
+export interface NetworkGround {
+  readonly config: Config
+  readonly storage: BuiltStorage
+  readonly observability: Observability
+  readonly log: Logger
+}
+
+/** What the network has against values, told before it starts. */
+export const NETWORK_CHECKS: Checks = {
+  listen: checkMultiaddrs,
+  announce: checkMultiaddrs,
+  peer: (peers) => void parsePeers(peers),
+}
+
+/** The IPFS node, as the configuration has it. */
+export function createNetwork({ config, storage: { store, index }, observability, log }: NetworkGround): IpfsNetwork {
+  return new EmbeddedNetwork({
+    options: {
+      mode: config.network,
+      directory: config.data,
+      listen: config.listen.length > 0 ? config.listen : undefined,
+      announce: config.announce,
+      peers: config.peer,
+      swarmKey: config.swarmKey,
+      findTimeout: config.cloneTimeout,
+    },
+    blocks: observability.blocks(index.blocks, 'bitswap'),
+    queue: index.queue,
+    session: sessionOpener({ store, index, observer: observability.observers.blocks, traceparent: observability.traceparent, log }),
+    log,
+  })
+}
+
+/** Images that are not here are for the process that can fetch them; those that are, are served here. */
+export function forwarding(upstream: Upstream, store: ObjectStore): NonNullable<ReceptionParts['elsewhere']> {
+  return async ({ name }, request, asker, signal) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
+    const cid = cidOf(name)
+    return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, asker, signal)
+  }
+}
+
+function checkMultiaddrs(addresses: readonly string[]): void {
+  for (const address of addresses) parseMultiaddr(address)
+}
