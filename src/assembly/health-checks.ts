@@ -1,3 +1,4 @@
+import { withoutUser } from '../oci/url-user.ts'
 import type { Config } from '../config/options.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { fileProbe, httpProbe, tcpProbe } from '../telemetry/health-checks.ts'
@@ -12,7 +13,7 @@ export function addChecks(health: Health, config: Config, store: ObjectStore): v
   const { healthStorageInterval: interval, healthStorageThreshold: threshold } = config
   if (config.healthStorageEnabled) health.add(`storagedriver_${driverOf(config)}`, (signal) => probe(store, config.readonly, signal), { interval, threshold })
   for (const { file, ...when } of config.healthFiles) health.add(file, fileProbe(file), when)
-  for (const { uri, statusCode: status, headers, ...when } of config.healthHttp) health.add(uri, httpProbe(uri, { status, headers }), when)
+  for (const { uri, statusCode: status, headers, ...when } of config.healthHttp) health.add(withoutUser(uri).url.href, httpProbe(uri, { status, headers }), when)
   for (const { addr, ...when } of config.healthTcp) health.add(addr, tcpProbe(addr), when)
 }
 

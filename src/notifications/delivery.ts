@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { withoutUser } from '../oci/url-user.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Endpoint } from './endpoint.ts'
 import { EVENTS_MEDIA_TYPE, type RegistryEvent } from './event.ts'
@@ -116,25 +117,15 @@ export class Delivery {
  * @throws Error when there is no answer
  */
 async function post({ url, headers, timeout }: Endpoint, events: readonly RegistryEvent[], signal: AbortSignal): Promise<number> {
-  const { href, authorization } = withoutUser(url)
+  const { url: { href }, authorization } = withoutUser(url)
   const given = Object.entries(headers ?? {}).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
   const response = await fetch(href, {
     method: 'POST',
     redirect: 'manual',
-    headers: [['Content-Type', EVENTS_MEDIA_TYPE], ...authorization, ...given],
+    headers: [['Content-Type', EVENTS_MEDIA_TYPE], ...(authorization === undefined ? [] : [['Authorization', authorization] as [string, string]]), ...given],
     body: JSON.stringify({ events }),
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
   })
   await response.body?.cancel()
   return response.status
-}
-
-/** `fetch` refuses URLs with a user in them. */
-function withoutUser(text: string): { readonly href: string; readonly authorization: [string, string][] } {
-  const url = new URL(text)
-  if (url.username === '') return { href: text, authorization: [] }
-  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-  url.username = ''
-  url.password = ''
-  return { href: url.href, authorization: [['Authorization', `Basic ${Buffer.from(user).toString('base64')}`]] }
 }

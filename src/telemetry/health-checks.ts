@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
+import { withoutUser } from '../oci/url-user.ts'
 import type { Probe } from './health.ts'
 
 /** Fails while the file is there: a way to take a registry out of rotation. */
@@ -16,11 +17,13 @@ export function fileProbe(file: string): Probe {
 }
 
 /** A HEAD request has to be answered with `status`. */
-export function httpProbe(uri: string, { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, readonly string[]>> } = {}): Probe {
+export function httpProbe(uri: URL | string, { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, readonly string[]>> } = {}): Probe {
+  const { url: { href }, authorization } = withoutUser(uri)
+  const own = authorization === undefined ? {} : { Authorization: [authorization] }
+  const all = Object.entries({ ...own, ...headers }).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
   return async (signal) => {
-    const all = Object.entries(headers).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
-    const response = await fetch(uri, { method: 'HEAD', headers: all, redirect: 'manual', signal })
-    if (response.status !== status) throw new Error(`${uri}: downstream service returned unexpected status: ${response.status}`)
+    const response = await fetch(href, { method: 'HEAD', headers: all, redirect: 'manual', signal })
+    if (response.status !== status) throw new Error(`${href}: downstream service returned unexpected status: ${response.status}`)
   }
 }
 

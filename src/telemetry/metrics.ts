@@ -52,9 +52,11 @@ export class Metrics {
   /** Adds one that is read when somebody asks. */
   readonly add = ({ name, help, labels = [], counter = false, read }: GaugeSpec): void => {
     const collect = async (): Promise<void> => {
-      metric.reset()
       try {
-        for (const { labels: at, value } of readingsOf(await read())) metric.inc(at, value)
+        const readings = readingsOf(await read())
+        // at one go: others may be asking
+        metric.reset()
+        for (const { labels: at, value } of readings) metric.inc(at, value)
       } catch (err) {
         metric.reset()
         if (labels.length === 0) metric.remove({})

@@ -1,8 +1,6 @@
 import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from 'prom-client'
-import type { RequestObserver, SeenRequest } from './request-observer.ts'
+import { METHODS, type RequestObserver, type SeenRequest } from './request-observer.ts'
 
-/** Others, which anybody may invent, are `unknown`, as in Distribution. */
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 const DURATIONS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 300]
 /** 1 KiB to 4 GiB. */
 const SIZES = exponentialBuckets(1024, 4, 12)
@@ -38,6 +36,7 @@ export class RequestMetrics implements RequestObserver {
   }
 
   #record({ handler, method, status, errorCode, received, sent }: SeenRequest, seconds: number): void {
+    // as in Distribution
     const label = METHODS.has(method) ? method.toLowerCase() : 'unknown'
     this.#total.inc({ handler, code: status, method: label })
     this.#duration.observe({ handler, method: label }, seconds)

@@ -1,3 +1,6 @@
+/** Methods by which requests are told apart: others anybody may invent. */
+export const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
 /** A request on its way. Those who watch it read it once it is through. */
 export interface SeenRequest {
   readonly id: string

@@ -1,4 +1,4 @@
-import type { RequestObserver, SeenRequest } from './request-observer.ts'
+import { METHODS, type RequestObserver, type SeenRequest } from './request-observer.ts'
 import type { Tracer } from './tracer.ts'
 
 /** A span for every request: names and attributes are OpenTelemetry's for HTTP. */
@@ -10,8 +10,10 @@ export class RequestTraces implements RequestObserver {
   }
 
   during(seen: SeenRequest, work: () => Promise<void>): Promise<void> {
-    const { id, method, traceparent } = seen
-    return this.#tracer.span(`HTTP ${method}`, { server: true, traceparent, attributes: { 'http.request.method': method, 'http.request.header.x_request_id': id } }, async (span) => {
+    const { id, traceparent } = seen
+    const known = METHODS.has(seen.method)
+    const attributes = { 'http.request.method': known ? seen.method : '_OTHER', 'http.request.header.x_request_id': id }
+    return this.#tracer.span(known ? `HTTP ${seen.method}` : 'HTTP', { server: true, traceparent, attributes }, async (span) => {
       await work()
       span.set('http.route', seen.handler)
       span.set('http.response.status_code', seen.status)

@@ -5,6 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
+import { addChecks } from '../../src/assembly/health-checks.ts'
+import { completeConfig } from '../../src/config/load.ts'
+import { MemoryStore } from '../../src/storage/memory/store.ts'
+import type { Logger } from '../../src/telemetry/logger.ts'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { Health } from '../../src/telemetry/health.ts'
 import { fileProbe, httpProbe, tcpProbe } from '../../src/telemetry/health-checks.ts'
@@ -58,6 +63,25 @@ test('fails while a file is there', async () => {
   } finally {
     await rm(directory, { recursive: true })
   }
+})
+
+test('shows nobody the password of a URL that is checked, and sends it', async (t) => {
+  const lines: unknown[] = []
+  const health = new Health({ ...silentLogger(), warn: (...line: unknown[]) => void lines.push(line) } as unknown as Logger)
+  const sent: unknown[] = []
+  const server = createServer(({ headers: { authorization } }, response) => {
+    sent.push(authorization)
+    response.writeHead(500).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.closeAllConnections())
+  t.after(() => server.close())
+  const uri = `http://me:sesame@127.0.0.1:${(server.address() as AddressInfo).port}/`
+  addChecks(health, completeConfig({ healthStorageEnabled: false, healthHttp: [{ uri }] as never }), new MemoryStore())
+  const failures = JSON.stringify(await health.failures())
+  assert.match(failures, /unexpected status: 500/)
+  assert.doesNotMatch(failures + inspect(lines, { depth: 9 }), /sesame/)
+  assert.deepEqual(sent, [`Basic ${btoa('me:sesame')}`])
 })
 
 test('wants a status over HTTP, and somebody who listens over TCP', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import type { SeenRequest } from '../../src/telemetry/request-observer.ts'
@@ -66,6 +67,13 @@ test('leaves out a gauge that can not be read, and says the others', async () =>
   const text = await metrics.text()
   assert.doesNotMatch(text, /^disco_broken /m)
   assert.match(text, /^disco_whole\{of="a"\} 3$/m)
+})
+
+test('says the same to each of those who ask at once', async () => {
+  const metrics = metricsOf()
+  metrics.add({ name: 'disco_slow', help: 'Slow.', read: () => sleep(10, 3) })
+  const texts = await Promise.all([metrics.text(), metrics.text()])
+  for (const text of texts) assert.match(text, /^disco_slow 3$/m)
 })
 
 test('adds up what several processes counted, and keeps their own apart', async () => {

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { createDisco, type Disco, type DiscoOptions } from '../../src/disco.ts'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { OtlpTracer } from '../../src/telemetry/otlp-tracer.ts'
+import { RequestTraces } from '../../src/telemetry/request-traces.ts'
 import { samplerOf } from '../../src/telemetry/sampler.ts'
 import { pushImage } from '../cli/image.ts'
 import { startReceiver, valueOf, type ReceivedSpan } from './otlp-receiver.ts'
@@ -45,6 +46,15 @@ test('a pull by CID is one trace, from who asked, over the clone and its fetches
   for (const name of ['ipfs search', 'ipfs tree', 'ipfs fetch', 'storage Commit']) assert.ok(names.includes(name), `${name} in ${names.join(', ')}`)
   const search = within(clone).find(({ name }) => name === 'ipfs search')
   assert.deepEqual(within(search).map(({ attributes }) => valueOf(attributes, 'http.route')), ['gateway'])
+})
+
+test('methods that anybody may invent name no span', async (context) => {
+  const { endpoint, spans } = await startReceiver(context)
+  const tracer = new OtlpTracer({ endpoint, env: {}, log: silentLogger() })
+  const seen = { id: 'id', method: 'BREW-4711', traceparent: undefined, handler: 'other', user: undefined, status: 405, errorCode: undefined, received: 0, sent: 0 }
+  await new RequestTraces(tracer).during(seen, async () => {})
+  await tracer.close()
+  assert.deepEqual(spans.map(({ name, attributes }) => [name, valueOf(attributes, 'http.request.method')]), [['HTTP', '_OTHER']])
 })
 
 test('what fails is told with its reason', async (context) => {

@@ -1,6 +1,7 @@
 import { request as requestHttp, type Agent as HttpAgent, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { CID } from 'multiformats/cid'
+import { withoutUser } from '../../oci/url-user.ts'
 import { VerificationError } from '../errors.ts'
 import { giveBack } from '../../storage/give-back.ts'
 import { MAX_BLOCK_SIZE, verifyBlock } from '../unixfs/block.ts'
@@ -31,10 +32,9 @@ export class GatewayPeer implements BlockPeer {
 
   /** @param url where `/ipfs/<cid>` is found: `http://host:1970`, with a path before it or without, with `user:password@` before the host or without */
   constructor(url: URL | string, options: GatewayPeerOptions = {}) {
-    this.#base = new URL(url)
-    this.#authorization = basicOf(this.#base)
-    this.#base.username = ''
-    this.#base.password = ''
+    const { url: base, authorization } = withoutUser(url)
+    this.#base = base
+    this.#authorization = authorization
     if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
     this.name = `${this.#base.protocol}//${this.#base.host}${this.#base.pathname}`
     const agentOptions = { keepAlive: true, maxSockets: options.connections ?? CONNECTIONS }
@@ -80,17 +80,6 @@ export class GatewayPeer implements BlockPeer {
     }
     return request(url, options)
   }
-}
-
-/** RFC 7617 §2 */
-function basicOf({ username, password }: URL): string | undefined {
-  if (username === '' && password === '') return undefined
-  return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`
-}
-
-/** A `%` that begins nothing stays what it is, in a URL too. */
-function decoded(text: string): string {
-  return text.replaceAll(/(?:%[\da-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString())
 }
 
 function isReset(error: unknown): boolean {
