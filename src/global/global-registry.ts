@@ -12,7 +12,7 @@ import type { LinkKind } from '../registry/references.ts'
 import type {
   Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
 } from '../registry/registry.ts'
-import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
 import type { CloneObserver } from '../telemetry/clone-observer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ClonedImage } from './clone.ts'
@@ -192,24 +192,17 @@ export class GlobalRegistry implements Registry, DiscoService {
 
   async deleteManifest(name: string, reference: string, options?: AbortOptions): Promise<void> {
     refuseWrite(name)
-    await this.#delete(name, 'revision', reference, () => this.#core.deleteManifest(name, reference, options), options)
+    await this.#core.deleteManifest(name, reference, { ...options, along: this.#remembered(name, options) })
   }
 
   async deleteBlob(name: string, digest: string, options?: AbortOptions): Promise<void> {
     refuseWrite(name)
-    await this.#delete(name, 'layer', digest, () => this.#core.deleteBlob(name, digest, options), options)
+    await this.#core.deleteBlob(name, digest, { ...options, along: this.#remembered(name, options) })
   }
 
   /** What a name that went is remembered to have had is gone, too: once deleted, nobody gets it there. */
-  async #delete(name: string, kind: LinkKind, reference: string, stored: () => Promise<void>, options?: AbortOptions): Promise<void> {
-    const digest = parseDigest(reference)
-    const recent = isRepositoryName(name) && digest !== undefined && await this.#recent.isKnown(name, kind, digest, options)
-    if (recent) await this.#store.commit({ changes: this.#recent.forget(name, kind, digest) }, options)
-    try {
-      await stored()
-    } catch (error) {
-      if (!recent || !(error instanceof RegistryError) || error.status !== 404) throw error
-    }
+  #remembered(name: string, options?: AbortOptions): (kind: LinkKind, digest: Digest) => Promise<Change[]> {
+    return (kind, digest) => this.#recent.forget(name, kind, digest, options)
   }
 
   /** The store's answer comes first: only what it does not know may be on its way in, or just have gone. */

@@ -39,8 +39,9 @@ export class Recent {
     ]
   }
 
-  /** What a commit has to do so that `name` is no longer remembered to have had it. */
-  forget(name: string, kind: LinkKind, digest: Digest): Change[] {
+  /** What a commit has to do so that `name` is no longer remembered to have had it; nothing where it is not. */
+  async forget(name: string, kind: LinkKind, digest: Digest, options?: AbortOptions): Promise<Change[]> {
+    if (!await this.isKnown(name, kind, digest, options)) return []
     const period = periodOf(this.#now())
     return [period, period - 1].map((candidate) => ({ delete: pathOf(candidate, name, kind, digest) }))
   }

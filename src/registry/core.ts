@@ -10,7 +10,7 @@ import { Referrers } from './referrers.ts'
 import type {
   Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
 } from './registry.ts'
-import { Removal } from './removal.ts'
+import { Removal, type RemoveOptions } from './removal.ts'
 import { Repositories } from './repositories.ts'
 import type { Sparseness } from './sparseness.ts'
 import { Tags } from './tags.ts'
@@ -109,11 +109,11 @@ export class RegistryCore implements Registry {
     return receipt
   }
 
-  deleteManifest(name: string, reference: string, options?: AbortOptions): Promise<void> {
+  deleteManifest(name: string, reference: string, options?: RemoveOptions): Promise<void> {
     return this.#removal.manifest(name, reference, options)
   }
 
-  deleteBlob(name: string, digest: string, options?: AbortOptions): Promise<void> {
+  deleteBlob(name: string, digest: string, options?: RemoveOptions): Promise<void> {
     return this.#removal.blob(name, digest, options)
   }
 

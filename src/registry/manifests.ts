@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { parseManifest } from '../oci/manifest.ts'
+import { parseManifest, type Manifest } from '../oci/manifest.ts'
 import { isTag } from '../oci/reference.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import { MAX_MANIFEST_BYTES, manifestTooLarge } from './limits.ts'
@@ -25,18 +25,13 @@ export class Manifests {
 
   async get(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest> {
     checkName(name)
-    const manifest = await this.find(name, reference, options)
+    const digest = await this.resolve(name, reference, options)
+    const manifest = digest && await this.load(digest, options)
     if (manifest === undefined) {
       await this.#repositories.require(name, options)
       throw manifestUnknown(reference)
     }
     return manifest
-  }
-
-  /** A manifest by its tag or digest, where the repository has it. @throws RegistryError DIGEST_INVALID */
-  async find(name: string, reference: string, options?: AbortOptions): Promise<StoredManifest | undefined> {
-    const digest = await this.#resolve(name, reference, options)
-    return digest === undefined ? undefined : await this.load(digest, options)
   }
 
   /** A manifest by its digest, whichever repository it is in. */
@@ -54,7 +49,19 @@ export class Manifests {
     return manifest
   }
 
-  async #resolve(name: string, reference: string, options?: AbortOptions): Promise<Digest | undefined> {
+  /** What a manifest says, whichever repository it is in; undefined also where another registry stored what is none here. */
+  async parsed(digest: Digest, options?: AbortOptions): Promise<Manifest | undefined> {
+    try {
+      const stored = await this.load(digest, options)
+      return stored && parseManifest(stored.bytes)
+    } catch (error) {
+      if (error instanceof RegistryError) return undefined
+      throw error
+    }
+  }
+
+  /** The digest of a manifest by its tag or digest, where the repository has it. @throws RegistryError DIGEST_INVALID */
+  async resolve(name: string, reference: string, options?: AbortOptions): Promise<Digest | undefined> {
     if (reference.includes(':')) return await readLink(this.#store, inRepository(name, within.revision(checkDigest(reference))), options)
     // What cannot be a tag is not there: distribution-spec §Pulling manifests has 404 for it, not 400.
     if (!isTag(reference)) return undefined

@@ -1,10 +1,9 @@
-import { formatDigest, parseDigest, sameDigest, type Digest } from '../oci/digest.ts'
-import { parseManifest } from '../oci/manifest.ts'
+import { formatDigest, sameDigest, type Digest } from '../oci/digest.ts'
 import { referrerOf, referrersTag, type Referrer } from '../oci/referrer.ts'
 import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
 import type { Manifests } from './manifests.ts'
 import { checkDigest, checkName } from './names.ts'
-import { inRepository, within } from './paths.ts'
+import { blobData, inRepository, within } from './paths.ts'
 import type { ReferrersOptions, ReferrersPage } from './registry.ts'
 import { pageSize } from './tags.ts'
 
@@ -12,6 +11,13 @@ import { pageSize } from './tags.ts'
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
 /** Descriptors that are read at once. */
 const AT_ONCE = 64
+
+/** Where a descriptor is had from. */
+interface Source {
+  /** Bytes that are looked at for it. */
+  readonly size: number
+  read(): Promise<Referrer | undefined>
+}
 
 /** The change that lists a manifest among the referrers of its subject. */
 export function referrerChange(name: string, subject: Digest, digest: Digest, referrer: Referrer): Change {
@@ -34,43 +40,47 @@ export class Referrers {
   async list(name: string, text: string, { limit, after, artifactType, signal }: ReferrersOptions = {}): Promise<ReferrersPage> {
     checkName(name)
     const subject = checkDigest(text)
+    const last = after === undefined ? undefined : checkDigest(after)
     const size = pageSize(limit)
     if (size === 0) return { referrers: [], next: undefined }
-    const last = after === undefined ? undefined : checkDigest(after)
     const digests = await this.#digests(name, subject, last, size + 1, { signal })
     const referrers: Referrer[] = []
-    let bytes = 0
-    for (let at = 0; at < Math.min(size, digests.length); at += AT_ONCE) {
-      const group = digests.slice(at, Math.min(at + AT_ONCE, size))
-      const read = await Promise.all(group.map((digest) => this.#read(name, subject, digest, { signal })))
-      for (const [index, data] of read.entries()) {
-        const before = digests[at + index - 1]
-        bytes += data?.byteLength ?? 0
-        if (bytes > MAX_PAGE_BYTES && before !== undefined) return { referrers, next: formatDigest(before) }
-        const referrer = data && parseReferrer(data)
+    let passed = 0
+    for (let bytes = 0; passed < Math.min(size, digests.length); ) {
+      const group = digests.slice(passed, Math.min(passed + AT_ONCE, size))
+      const sources = await Promise.all(group.map((digest) => this.#source(name, subject, digest, { signal })))
+      let fit = 0
+      for (const source of sources) {
+        bytes += source?.size ?? 0
+        if (bytes > MAX_PAGE_BYTES && passed + fit > 0) break
+        fit++
+      }
+      const read = await Promise.all(sources.slice(0, fit).filter((source) => source !== undefined).map((source) => source.read()))
+      for (const referrer of read) {
         if (referrer !== undefined && (artifactType === undefined || referrer.artifactType === artifactType)) referrers.push(referrer)
       }
+      passed += fit
+      if (fit < group.length) break
     }
-    const end = digests[size - 1]
-    return { referrers, next: digests.length > size && end !== undefined ? formatDigest(end) : undefined }
+    return { referrers, next: passed < digests.length ? digests[passed - 1] : undefined }
   }
 
-  /** Of referrers, in the order of their text. */
-  async #digests(name: string, subject: Digest, after: Digest | undefined, limit: number, options: AbortOptions): Promise<Digest[]> {
-    const tagged = (await this.#tagged(name, subject, options)).filter((digest) => after === undefined || compare(digest, after) > 0)
+  /** Of referrers, in their order. */
+  async #digests(name: string, subject: Digest, after: Digest | undefined, limit: number, options: AbortOptions): Promise<string[]> {
+    const tagged = await this.#tagged(name, subject, options)
     const listed = await this.#listed(name, subject, after, limit, options)
-    const all = new Map([...listed, ...tagged].map((digest) => [formatDigest(digest), digest]))
-    return [...all.values()].sort(compare).slice(0, limit)
+    const last = after === undefined ? '' : formatDigest(after)
+    return [...new Set([...listed, ...tagged.filter((digest) => digest > last)])].toSorted().slice(0, limit)
   }
 
-  async #listed(name: string, subject: Digest, after: Digest | undefined, limit: number, options: AbortOptions): Promise<Digest[]> {
+  async #listed(name: string, subject: Digest, after: Digest | undefined, limit: number, options: AbortOptions): Promise<string[]> {
     const directory = inRepository(name, within.referrersOf(subject))
-    const digests: Digest[] = []
+    const digests: string[] = []
     for (const algorithm of await this.#store.list(directory, options)) {
       if (after !== undefined && algorithm < after.algorithm) continue
       const last = algorithm === after?.algorithm ? after.hex : undefined
       const names = await this.#store.list(`${directory}/${algorithm}`, { ...options, after: last, limit: limit - digests.length })
-      digests.push(...names.map((hex) => parseDigest(`${algorithm}:${hex}`)).filter((digest) => digest !== undefined))
+      digests.push(...names.map((hex) => `${algorithm}:${hex}`))
       if (digests.length >= limit) break
     }
     return digests
@@ -80,28 +90,31 @@ export class Referrers {
    * distribution-spec §Enabling the Referrers API: registries MUST include preexisting image manifests that are listed
    * in an image index tagged with the referrers tag schema and have a valid `subject` field.
    */
-  async #tagged(name: string, subject: Digest, options: AbortOptions): Promise<Digest[]> {
-    const index = await this.#manifests.find(name, referrersTag(subject), options)
-    return index === undefined ? [] : parseManifest(index.bytes).manifests.map(({ digest }) => digest)
+  async #tagged(name: string, subject: Digest, options: AbortOptions): Promise<string[]> {
+    const digest = await this.#manifests.resolve(name, referrersTag(subject), options)
+    const index = digest && await this.#manifests.parsed(digest, options)
+    return index === undefined ? [] : index.manifests.map((child) => formatDigest(child.digest))
   }
 
-  /** The bytes of a descriptor; undefined where a tag names what is no referrer. */
-  async #read(name: string, subject: Digest, digest: Digest, options: AbortOptions): Promise<Uint8Array | undefined> {
-    const data = await this.#store.get(inRepository(name, within.referrer(subject, digest)), options)
-    if (data !== undefined) return data
-    const stored = await this.#manifests.find(name, formatDigest(digest), options)
-    if (stored === undefined) return undefined
-    const manifest = parseManifest(stored.bytes)
-    if (manifest.subject === undefined || !sameDigest(manifest.subject.digest, subject)) return undefined
-    return Buffer.from(JSON.stringify(referrerOf(manifest, digest, stored.bytes.length)))
+  /** Undefined where the repository has no such manifest: others may have taken it out, and left the descriptor. */
+  async #source(name: string, subject: Digest, text: string, options: AbortOptions): Promise<Source | undefined> {
+    const digest = await this.#manifests.resolve(name, text, options)
+    if (digest === undefined) return undefined
+    const path = inRepository(name, within.referrer(subject, digest))
+    const listed = await this.#store.stat(path, options)
+    if (listed !== undefined) return { size: listed.size, read: async () => parseReferrer(await this.#store.get(path, options)) }
+    const stored = await this.#store.stat(blobData(digest), options)
+    return stored && { size: stored.size, read: () => this.#tellOf(subject, digest, stored.size, options) }
+  }
+
+  /** What a manifest that only a tag lists looks like in the list; undefined where it does not refer to the subject. */
+  async #tellOf(subject: Digest, digest: Digest, size: number, options: AbortOptions): Promise<Referrer | undefined> {
+    const manifest = await this.#manifests.parsed(digest, options)
+    const refers = manifest?.subject !== undefined && sameDigest(manifest.subject.digest, subject)
+    return refers ? referrerOf(manifest, digest, size) : undefined
   }
 }
 
-function parseReferrer(data: Uint8Array): Referrer {
-  return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as Referrer
-}
-
-function compare(a: Digest, b: Digest): number {
-  const [one, other] = [formatDigest(a), formatDigest(b)]
-  return one < other ? -1 : one > other ? 1 : 0
+function parseReferrer(data: Uint8Array | undefined): Referrer | undefined {
+  return data && JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as Referrer
 }

@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { formatDigest, sameDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { parseManifest } from '../oci/manifest.ts'
 import { isTag } from '../oci/reference.ts'
 import { ConflictError } from '../storage/errors.ts'
 import type { AbortOptions, Change, Expectation, ObjectStore } from '../storage/object-store.ts'
@@ -9,11 +8,17 @@ import { linkData, readLink } from './links.ts'
 import { manifestUnknown, type Manifests } from './manifests.ts'
 import { checkDigest, checkName } from './names.ts'
 import { inRepository, within } from './paths.ts'
+import type { LinkKind } from './references.ts'
 import type { Repositories } from './repositories.ts'
 
-/** Others can only come in between by moving one of the manifest's tags. */
+/** Others can only come in between by moving one of the manifest's tags, or by putting it in or taking it out. */
 const ATTEMPTS = 10
 const PAGE = 500
+
+export interface RemoveOptions extends AbortOptions {
+  /** Asked what else goes in the same commit as the link of a digest. Where that is anything, there was something to remove. */
+  readonly along?: ((kind: LinkKind, digest: Digest) => Promise<readonly Change[]>) | undefined
+}
 
 /** Takes manifests, tags and blobs out of a repository, each in one commit. The data is left to the collector of garbage. */
 export class Removal {
@@ -27,47 +32,53 @@ export class Removal {
     this.#manifests = manifests
   }
 
-  async manifest(name: string, reference: string, options: AbortOptions = {}): Promise<void> {
+  async manifest(name: string, reference: string, options: RemoveOptions = {}): Promise<void> {
     checkName(name)
     const removed = reference.includes(':')
-      ? await this.#revision(name, checkDigest(reference), options)
-      : isTag(reference) && await this.#remove(inRepository(name, within.tag(reference)), inRepository(name, within.tagCurrent(reference)), options)
+      ? await this.#link(name, 'revision', checkDigest(reference), options)
+      : isTag(reference) && await this.#tag(name, reference, options)
     if (removed) return
     await this.#repositories.require(name, options)
     throw manifestUnknown(reference)
   }
 
-  async blob(name: string, text: string, options: AbortOptions = {}): Promise<void> {
+  async blob(name: string, text: string, options: RemoveOptions = {}): Promise<void> {
     checkName(name)
     const digest = checkDigest(text)
-    const path = inRepository(name, within.layer(digest))
-    if (await this.#remove(path, path, options)) return
+    if (await this.#link(name, 'layer', digest, options)) return
     await this.#repositories.require(name, options)
     throw new RegistryError('BLOB_UNKNOWN', undefined, { detail: { digest: formatDigest(digest) } })
   }
 
   /** Whether there was anything to remove. */
-  async #remove(path: string, link: string, options: AbortOptions): Promise<boolean> {
-    if ((await this.#store.stat(link, options)) === undefined) return false
-    await this.#store.commit({ changes: [{ delete: path }] }, options)
+  async #tag(name: string, tag: string, options: AbortOptions): Promise<boolean> {
+    if ((await this.#store.stat(inRepository(name, within.tagCurrent(tag)), options)) === undefined) return false
+    await this.#store.commit({ changes: [{ delete: inRepository(name, within.tag(tag)) }] }, options)
     return true
   }
 
-  async #revision(name: string, digest: Digest, options: AbortOptions): Promise<boolean> {
-    const link = inRepository(name, within.revision(digest))
+  /** Whether there was anything to remove. */
+  async #link(name: string, kind: LinkKind, digest: Digest, { along, signal }: RemoveOptions): Promise<boolean> {
+    const path = inRepository(name, within[kind](digest))
     for (let attempt = 1; ; attempt++) {
-      const tags = await this.#tagsOf(name, digest, options)
-      // Tags without it are what a commit left that was cut off, or one that came in between.
-      if (tags.length === 0 && (await this.#store.stat(link, options)) === undefined) return false
-      // A tag that has been moved meanwhile is no longer this manifest's.
-      const expect = tags.map((tag): Expectation => ({ path: inRepository(name, within.tagCurrent(tag)), data: linkData(digest) }))
+      // Tags of what is not there are what a commit left that was cut off, or one that came in between.
+      const tags = kind === 'revision' ? await this.#tagsOf(name, digest, { signal }) : []
+      const data = await this.#store.get(path, { signal })
+      const more = await along?.(kind, digest) ?? []
+      if (data === undefined && tags.length === 0 && more.length === 0) return false
+      const expect: Expectation[] = [
+        { path, data },
+        // A tag that has been moved meanwhile is no longer this manifest's.
+        ...tags.map((tag) => ({ path: inRepository(name, within.tagCurrent(tag)), data: linkData(digest) })),
+      ]
       const changes: Change[] = [
-        ...await this.#referrer(name, digest, options),
-        { delete: link },
+        ...(kind === 'revision' ? await this.#referrer(name, digest, { signal }) : []),
+        { delete: path },
         ...tags.map((tag) => ({ delete: inRepository(name, within.tag(tag)) })),
+        ...more,
       ]
       try {
-        await this.#store.commit({ expect, changes }, options)
+        await this.#store.commit({ expect, changes }, { signal })
         return true
       } catch (error) {
         if (!(error instanceof ConflictError) || attempt === ATTEMPTS) throw error
@@ -77,8 +88,7 @@ export class Removal {
 
   /** Its place among the referrers of its subject. */
   async #referrer(name: string, digest: Digest, options: AbortOptions): Promise<Change[]> {
-    const stored = await this.#manifests.load(digest, options)
-    const subject = stored && parseManifest(stored.bytes).subject
+    const subject = (await this.#manifests.parsed(digest, options))?.subject
     return subject === undefined ? [] : [{ delete: inRepository(name, within.referrer(subject.digest, digest)) }]
   }
 

@@ -72,6 +72,31 @@ describe('deleting', () => {
   })
 })
 
+describe('a delete while a name goes', () => {
+  for (const known of [false, true]) {
+    for (const what of ['manifest', 'blob'] as const) {
+      it(`takes a ${what} of what the name is remembered to have${known ? ', also where it was before' : ''}`, async () => {
+        const [image, next] = [makeImage(), makeImage()]
+        if (known) await pushImage(disco.registry, 'app', 'latest', image)
+        await pushImage(disco.registry, 'app', formatDigest(image.manifest.digest), image)
+        await pushBlobs(disco.registry, 'app', next)
+        const other = await disco.sharing()
+        disco.store.beforeCommit = async () => {
+          disco.store.beforeCommit = undefined
+          await putManifest(other.registry, 'app', 'latest', next.manifest)
+        }
+        if (what === 'manifest') await disco.registry.deleteManifest('app', formatDigest(image.manifest.digest))
+        else await disco.registry.deleteBlob('app', formatDigest(image.config.digest))
+        assert.equal(disco.store.beforeCommit, undefined)
+        const look = what === 'manifest'
+          ? disco.registry.manifest('app', formatDigest(image.manifest.digest))
+          : disco.registry.blob('app', formatDigest(image.config.digest))
+        await assert.rejects(look, registryError('NAME_UNKNOWN'))
+      })
+    }
+  }
+})
+
 describe('an index of which children are missing', () => {
   it('is local until it is whole, and has then the CID that it always has', async () => {
     const [one, two] = [makeImage(), makeImage()]

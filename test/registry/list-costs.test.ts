@@ -7,7 +7,7 @@ import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import type { Manifest } from '../../src/oci/manifest.ts'
 import { referrerOf } from '../../src/oci/referrer.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
-import { linkData } from '../../src/registry/links.ts'
+import { link, linkData } from '../../src/registry/links.ts'
 import { inRepository, within } from '../../src/registry/paths.ts'
 import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
 import type { AbortOptions, Batch, Change, ListOptions, ObjectStat, ObjectStore, ReadOptions, UploadStore } from '../../src/storage/object-store.ts'
@@ -105,6 +105,7 @@ describe(`a page of ${PAGE}`, () => {
 
   it(`of ${MANY} referrers of one manifest`, async () => {
     const manifest: Manifest = { mediaType: 'application/x', blobs: [], manifests: [], artifactType: 'application/y' }
+    await fill((index) => link(inRepository('signed', within.revision(digestAt(index))), digestAt(index)))
     await fill((index) => ({
       put: inRepository('signed', within.referrer(subject, digestAt(index))),
       data: Buffer.from(JSON.stringify(referrerOf(manifest, digestAt(index), index))),
@@ -116,8 +117,8 @@ describe(`a page of ${PAGE}`, () => {
         }))
         assert.equal(page.referrers.length, artifactType === undefined ? PAGE : 0)
         assert.equal(page.next, `sha256:${digestAt((last ?? -1) + PAGE).hex}`)
-        // One look is for the tag in which clients listed them before.
-        assert.deepEqual([counted.lists, counted.names, counted.objects], [2, PAGE + 2, PAGE + 1])
+        // Whether it is there, how large its descriptor is, and that; one look is for the tag in which clients listed them before.
+        assert.deepEqual([counted.lists, counted.names, counted.objects], [2, PAGE + 2, 3 * PAGE + 1])
       }
     }
   })

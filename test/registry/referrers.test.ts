@@ -5,11 +5,22 @@ import { referrersTag, type Referrer } from '../../src/oci/referrer.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
 import type { ReferrersOptions } from '../../src/registry/registry.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
-import { bytesOf, digestText, imageIndex, imageManifest, pushBlob, pushImage, refused } from './sample.ts'
+import { bytesOf, digestText, imageIndex, imageManifest, pushBlob, pushImage, refused, storedByOthers } from './sample.ts'
 
 const CONFIG = bytesOf('{}')
 const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json'
 const SUBJECT = bytesOf('a manifest that is not here')
+
+/** A store that counts the bytes it gives. */
+class WeighingStore extends MemoryStore {
+  bytes = 0
+
+  override async get(path: string): Promise<Uint8Array | undefined> {
+    const data = await super.get(path)
+    this.bytes += data?.byteLength ?? 0
+    return data
+  }
+}
 
 let registry: RegistryCore
 beforeEach(async () => {
@@ -95,6 +106,38 @@ describe('referrers', () => {
     assert.equal((await list()).length, 5)
   })
 
+  it('are looked at a page at a time: how much that is in memory does not grow with their annotations', async () => {
+    const store = new WeighingStore()
+    registry = new RegistryCore(store)
+    await pushBlob(registry, 'a', CONFIG)
+    const large = 'x'.repeat(1_000_000)
+    for (let seed = 0; seed < 12; seed++) await push(referrer(String(seed), { annotations: { large } }))
+    const strangers = Array.from({ length: 12 }, (_, seed) => referrer(`other ${seed}`, { annotations: { large } }, bytesOf('another subject')))
+    for (const bytes of strangers) await push(bytes)
+    await registry.putManifest('a', { reference: referrersTag(digestOf(SUBJECT)), bytes: imageIndex(strangers) })
+    registry = new RegistryCore(store, { manifestCache: 0 })
+    let after: string | undefined
+    let found = 0
+    do {
+      store.bytes = 0
+      const page = await registry.referrers('a', digestText(SUBJECT), { after, artifactType: 'application/none' })
+      found += page.referrers.length
+      after = page.next
+      assert.ok(store.bytes < 5_000_000, `${store.bytes} bytes were read`)
+    } while (after !== undefined)
+    assert.equal(found, 0)
+    assert.equal((await list()).length, 12)
+  })
+
+  it('are listed for as long as they can be pulled, whoever took them out', async () => {
+    const store = new MemoryStore()
+    registry = new RegistryCore(store)
+    await pushBlob(registry, 'a', CONFIG)
+    const [gone, left] = [await push(referrer('1')), await push(referrer('2'))]
+    await store.commit({ changes: [{ delete: `docker/registry/v2/repositories/a/_manifests/revisions/${gone.replace(':', '/')}` }] })
+    assert.deepEqual((await list()).map(({ digest }) => digest), [left])
+  })
+
   it('that a tag lists, as clients did before, are among them, each once, and nothing else that it lists', async () => {
     const [listed, both, elsewhere, unknown] = [referrer('1'), referrer('2'), referrer('3', {}, bytesOf('another subject')), referrer('4')]
     const legacy = new RegistryCore(new MemoryStore())
@@ -126,8 +169,13 @@ describe('referrers', () => {
     assert.deepEqual(await list({ artifactType: 'application/other' }), [])
   })
 
-  it('tag of an ordinary image lists nothing', async () => {
+  it('tag of an ordinary image lists nothing, nor does that of what another registry stored and is none here', async () => {
     await pushImage(registry, 'a', referrersTag(digestOf(SUBJECT)))
+    assert.deepEqual(await list(), [])
+    const store = new MemoryStore()
+    registry = new RegistryCore(store)
+    const schema1 = bytesOf(JSON.stringify({ schemaVersion: 1, name: 'a' }))
+    await store.commit({ changes: storedByOthers('a', referrersTag(digestOf(SUBJECT)), schema1) })
     assert.deepEqual(await list(), [])
   })
 })

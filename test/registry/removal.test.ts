@@ -5,7 +5,7 @@ import { RegistryCore } from '../../src/registry/core.ts'
 import { blobData, REPOSITORIES } from '../../src/registry/paths.ts'
 import type { Batch } from '../../src/storage/object-store.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
-import { bytesOf, digestText, imageManifest, pushBlob, pushImage, refused } from './sample.ts'
+import { bytesOf, digestText, imageManifest, pushBlob, pushImage, refused, storedByOthers } from './sample.ts'
 
 const ABSENT = digestText(bytesOf('absent'))
 
@@ -71,6 +71,14 @@ describe('deleting', () => {
     const left = (await registry.tags('a')).entries
     assert.equal(left.length, 601)
     assert.ok(!left.some((tag) => tags.includes(tag)))
+  })
+
+  it('takes what another registry stored and is no manifest here', async () => {
+    const schema1 = bytesOf(JSON.stringify({ schemaVersion: 1, name: 'a' }))
+    await store.commit({ changes: storedByOthers('a', 'old', schema1) })
+    await refused(registry.manifest('a', 'old'), 'MANIFEST_INVALID')
+    await registry.deleteManifest('a', digestText(schema1))
+    await refused(registry.tags('a'), 'NAME_UNKNOWN')
   })
 
   it('a manifest leaves what is in other repositories, and the data', async () => {

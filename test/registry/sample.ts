@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { digestOf, formatDigest } from '../../src/oci/digest.ts'
 import type { ErrorCode, RegistryError } from '../../src/oci/errors.ts'
 import { OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts'
+import { link } from '../../src/registry/links.ts'
+import { blobData, inRepository, within } from '../../src/registry/paths.ts'
 import type { Registry } from '../../src/registry/registry.ts'
+import type { Change } from '../../src/storage/object-store.ts'
 
 export function bytesOf(text: string): Buffer {
   return Buffer.from(text)
@@ -48,6 +51,15 @@ export async function pushImage(registry: Registry, name: string, reference: str
   const bytes = imageManifest(config, [layer])
   await registry.putManifest(name, { reference, bytes })
   return bytes
+}
+
+/** What a registry that checks less has written: a manifest and its tag. */
+export function storedByOthers(name: string, tag: string, bytes: Uint8Array): Change[] {
+  const digest = digestOf(bytes)
+  return [
+    { put: blobData(digest), data: bytes },
+    ...[within.revision(digest), within.tagIndex(tag, digest), within.tagCurrent(tag)].map((path) => link(inRepository(name, path), digest)),
+  ]
 }
 
 export async function collect(source: AsyncIterable<Uint8Array>): Promise<string> {
