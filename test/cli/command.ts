@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import type { Readable } from 'node:stream'
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
@@ -20,11 +21,13 @@ export interface Running {
   readonly address: Promise<string>
 }
 
+/** Runs the command; what is left of it when the test is over, because it failed, must not keep the others waiting. */
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   }) as ChildProcessByStdio<null, Readable, Readable>
+  after(() => void child.kill('SIGKILL'))
   let out = ''
   let err = ''
   const { promise, resolve, reject } = Promise.withResolvers<string>()

@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../http/harness.ts'
 import { LOCAL, run, start } from './command.ts'
 
 describe('disco serve', () => {
@@ -50,8 +50,7 @@ describe('disco serve', () => {
     const [victim] = childrenOf(pid)
     assert.ok(victim)
     process.kill(victim, 'SIGKILL')
-    for (let tries = 0; tries < 100 && (childrenOf(pid).includes(victim) || childrenOf(pid).length < 2); tries++) await sleep(100)
-    assert.equal(childrenOf(pid).length, 2)
+    await until(() => !childrenOf(pid).includes(victim) && childrenOf(pid).length === 2)
     assert.equal((await fetch(`${address}/v2/`)).status, 200)
 
     // nobody has it: asked of the process with the network, which takes its time and says so
