@@ -40,8 +40,9 @@ export async function forgetLatest(
   const directory = inRepository(name, within.tags)
   const names = await store.list(directory, { ...options, limit: 2 })
   const latestGoes: Change = { delete: inRepository(name, within.tag(LATEST)) }
+  const unsigned: Expectation[] = stays ? [] : [{ directory: inRepository(name, within.referrers), names: [] }]
   if (stays || names.some((tag) => tag !== LATEST)) {
-    return { expect: [], changes: [...await recent.remember(name, image, options), latestGoes] }
+    return { expect: unsigned, changes: [...await recent.remember(name, image, options), latestGoes] }
   }
   const links = [
     ...await linksBelow(store, name, 'layer', options),
@@ -49,7 +50,7 @@ export async function forgetLatest(
   ]
   const remembered = await recent.remember(name, [...image, ...links.map(({ entry }) => entry)], options)
   return {
-    expect: [{ directory, names }, { directory: inRepository(name, within.referrers), names: [] }],
+    expect: [{ directory, names }, ...unsigned],
     changes: [...remembered, latestGoes, ...links.map(({ path }) => ({ delete: path }))],
   }
 }

@@ -5,9 +5,10 @@ import { RegistryError } from '../oci/errors.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import { isRepositoryName } from '../oci/reference.ts'
 import type { RegistryCore } from '../registry/core.ts'
-import { link } from '../registry/links.ts'
+import { link, linkData } from '../registry/links.ts'
 import { checkDigest } from '../registry/names.ts'
 import { blobData, inRepository, within } from '../registry/paths.ts'
+import type { PreparedManifest } from '../registry/prepare-manifest.ts'
 import type { LinkKind } from '../registry/references.ts'
 import type {
   Blob, ManifestReceipt, MountSource, Page, PageOptions, PutManifest, ReferrersOptions, ReferrersPage, Registry, StoredManifest, Upload,
@@ -96,8 +97,11 @@ export class GlobalRegistry implements Registry, DiscoService {
   async makeGlobalRepo(name: string, options?: AbortOptions): Promise<string> {
     refuseWrite(name)
     const { digest, bytes } = await this.#core.manifest(name, LATEST, options)
-    const { cid } = await this.#maker.latest(name, { digest, bytes }, options)
-    return cid.toString()
+    const prepared = await this.#prepare(name, { reference: formatDigest(digest), tags: [LATEST], bytes }, options)
+    if (prepared.missing > 0) throw new RegistryError('MANIFEST_BLOB_UNKNOWN', `${prepared.missing} of what ${name}:${LATEST} refers to is not here`)
+    // What others push there meanwhile is not what was looked at.
+    const expect = [{ path: inRepository(name, within.tagCurrent(LATEST)), data: linkData(digest) }]
+    return (await this.#maker.push(prepared, { ...options, expect })).cid.toString()
   }
 
   async cloneGlobalRepo(name: string, options?: AbortOptions): Promise<void> {
@@ -178,8 +182,7 @@ export class GlobalRegistry implements Registry, DiscoService {
 
   async putManifest(name: string, put: PutManifest, options?: AbortOptions): Promise<ManifestReceipt> {
     refuseWrite(name)
-    const known = (kind: LinkKind, digest: Digest): Promise<boolean> => this.#recent.isKnown(name, kind, digest, options)
-    const prepared = await this.#core.prepareManifest(name, put, { ...options, known })
+    const prepared = await this.#prepare(name, put, options)
     const { receipt, missing } = prepared
     if (missing > 0) {
       // What it lacks would be lacking to everybody; and whoever has the rest elsewhere has not shown it here.
@@ -188,6 +191,10 @@ export class GlobalRegistry implements Registry, DiscoService {
     }
     const cid = (await this.#maker.push(prepared, options)).cid.toString()
     return { ...receipt, cid, ...(this.#maker.forgetsLatest(prepared.tags) ? { warning: `${name}:${LATEST} is now ${cid}` } : {}) }
+  }
+
+  #prepare(name: string, put: PutManifest, options?: AbortOptions): Promise<PreparedManifest> {
+    return this.#core.prepareManifest(name, put, { ...options, known: (kind, digest) => this.#recent.isKnown(name, kind, digest, options) })
   }
 
   async deleteManifest(name: string, reference: string, options?: AbortOptions): Promise<void> {

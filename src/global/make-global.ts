@@ -3,10 +3,10 @@ import { RegistryError } from '../oci/errors.ts'
 import { inRepository, within } from '../registry/paths.ts'
 import type { PreparedManifest } from '../registry/prepare-manifest.ts'
 import { ConflictError, StorageFailedError } from '../storage/errors.ts'
-import type { AbortOptions, Batch, Change, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, Batch, Change, Expectation, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Root } from './closure.ts'
-import { forgetLatest, outlivesLatest } from './forget-name.ts'
+import { forgetLatest, outlivesLatest, type Forgetting } from './forget-name.ts'
 import { placeImage, type PlacedImage } from './place-image.ts'
 import type { Recent } from './recent.ts'
 import { globalRepositories, LATEST } from './repository-tree.ts'
@@ -19,6 +19,11 @@ export interface MakeGlobalParts {
   readonly log: Logger
   /** `<name>:latest` stays after it was made global. */
   readonly keepNames: boolean
+}
+
+export interface PushOptions extends AbortOptions {
+  /** What else must hold when it is committed. */
+  readonly expect?: readonly Expectation[] | undefined
 }
 
 /** What a push to `latest` changes in its name. */
@@ -40,7 +45,7 @@ export class GlobalMaker {
   }
 
   /** Stores a manifest and makes its image global. @throws RegistryError, StorageFailedError; nothing has changed then */
-  async push(prepared: PreparedManifest, options: AbortOptions = {}): Promise<PlacedImage> {
+  async push(prepared: PreparedManifest, options: PushOptions = {}): Promise<PlacedImage> {
     const { name, tags, digest, bytes, changes, receipt } = prepared
     const below = inRepository(name, '')
     const isNames = (change: Change): boolean => 'put' in change && change.put.startsWith(below)
@@ -48,18 +53,10 @@ export class GlobalMaker {
     const named = changes.filter(isNames)
     return this.#make({ digest, bytes }, async (image) => {
       const shown = [...data, ...globalRepositories(image)]
-      if (!this.forgetsLatest(tags)) return { changes: [...shown, ...named] }
+      if (!this.forgetsLatest(tags)) return { expect: options.expect ?? [], changes: [...shown, ...named] }
       const more = tags.length > 1 || receipt.subject !== undefined
-      return this.#withoutLatest(name, image, shown, { more, named }, options)
-    }, options)
-  }
-
-  /** Makes global what a name's `latest` is. */
-  async latest(name: string, root: Root, options: AbortOptions = {}): Promise<PlacedImage> {
-    return this.#make(root, async (image) => {
-      const shown = globalRepositories(image)
-      if (!this.forgetsLatest([LATEST])) return { changes: shown }
-      return this.#withoutLatest(name, image, shown, { more: false, named: [] }, options)
+      const batch = await this.#withoutLatest(name, image, shown, { more, named }, options)
+      return { ...batch, expect: [...options.expect ?? [], ...batch.expect] }
     }, options)
   }
 
@@ -68,7 +65,7 @@ export class GlobalMaker {
     return tags.includes(LATEST) && !this.#parts.keepNames
   }
 
-  async #withoutLatest(name: string, image: PlacedImage, shown: readonly Change[], push: NamedChanges, options: AbortOptions): Promise<Batch> {
+  async #withoutLatest(name: string, image: PlacedImage, shown: readonly Change[], push: NamedChanges, options: AbortOptions): Promise<Forgetting> {
     const { store, recent } = this.#parts
     const stays = push.more || await outlivesLatest(store, name, options)
     const { expect, changes } = await forgetLatest(store, recent, name, image.entries, stays, options)

@@ -212,6 +212,35 @@ describe('makeGlobalRepo', () => {
     assert.equal((await pushImage(disco.registry, 'other', 'v1', image)).cid, cid)
   })
 
+  it('leaves alone what others push to latest meanwhile', async () => {
+    const [image, next] = [makeImage(), makeImage()]
+    for (const { config, layers, manifest } of [image, next]) {
+      for (const blob of [config, ...layers]) await pushBlob(disco.core, 'moving', blob)
+      if (manifest === image.manifest) await disco.core.putManifest('moving', { reference: 'latest', bytes: manifest.bytes })
+    }
+    disco.store.beforeCommit = async () => {
+      disco.store.beforeCommit = undefined
+      await disco.core.putManifest('moving', { reference: 'latest', bytes: next.manifest.bytes })
+    }
+    await assert.rejects(disco.registry.makeGlobalRepo('moving'), registryError('UNAVAILABLE', /could not be made global/))
+    assert.deepEqual((await disco.registry.manifest('moving', 'latest')).digest, next.manifest.digest)
+  })
+
+  it('takes nothing that is only in other repositories', async () => {
+    const sparse = await TestDisco.open({ sparseness: { blobs: true } })
+    try {
+      const secret = piece('secret')
+      const image = imageOf([secret])
+      await pushBlob(sparse.registry, 'private', secret)
+      await pushBlob(sparse.registry, 'app', image.config)
+      await sparse.registry.putManifest('app', { reference: 'latest', bytes: image.manifest.bytes })
+      await assert.rejects(sparse.registry.makeGlobalRepo('app'), registryError('MANIFEST_BLOB_UNKNOWN'))
+      await assert.rejects(sparse.registry.blob(image.manifest.digest.hex, formatDigest(secret.digest)), registryError('NAME_UNKNOWN'))
+    } finally {
+      await sparse.close()
+    }
+  })
+
   it('tells of a name without latest', async () => {
     await assert.rejects(disco.registry.makeGlobalRepo('nothing'), registryError('NAME_UNKNOWN'))
     await pushImage(disco.registry, 'tagged', 'v1', makeImage())

@@ -69,8 +69,9 @@ describe('an image that is signed', () => {
     for (const { digest } of [image.manifest, next.manifest, signature]) await disco.registry.manifest('app', formatDigest(digest))
   })
 
-  it('keeps a signature that comes while latest goes', async () => {
+  for (const tags of [[], ['v1']]) it(`keeps a signature that comes while latest goes${tags.length === 0 ? '' : ', beside other tags'}, and is there for it`, async () => {
     const image = makeImage()
+    for (const tag of tags) await pushImage(disco.registry, 'app', tag, makeImage())
     await pushBlobs(disco.registry, 'app', image)
     await pushBlob(disco.registry, 'app', EMPTY)
     const other = await disco.sharing({ now: () => now })
@@ -82,7 +83,8 @@ describe('an image that is signed', () => {
     await putManifest(disco.registry, 'app', 'latest', image.manifest)
     assert.equal(disco.store.beforeCommit, undefined)
     assert.deepEqual(await referrers('app', image.manifest.digest), [formatDigest(signature.digest)])
-    await disco.registry.manifest('app', formatDigest(signature.digest))
+    now += 48 * HOUR
+    for (const { digest } of [signature, image.manifest]) await disco.registry.manifest('app', formatDigest(digest))
   })
 
   it('may be signed before it comes, and by what is itself pushed to latest', async () => {
