@@ -26,8 +26,14 @@ export class DebugServer {
   async listen(address: string): Promise<AddressInfo> {
     const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? []
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause) => reject(new Error(`the debug address ${address}: ${cause.message}`, { cause })))
-      this.#server.listen({ port: Number(port), ...(host === '' ? {} : { host }) }, resolve)
+      const fail = (cause: Error): void => reject(new Error(`the debug address ${address}: ${cause.message}`, { cause }))
+      this.#server.once('error', fail)
+      this.#server.listen({ port: Number(port), ...(host === '' ? {} : { host }) }, () => {
+        this.#server.off('error', fail)
+        // A connection that can't be taken, for want of memory, is no reason to end.
+        this.#server.on('error', (err) => this.#log.error({ err }, 'a connection could not be taken'))
+        resolve()
+      })
     })
     return this.#server.address() as AddressInfo
   }
@@ -42,6 +48,8 @@ export class DebugServer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume()
     try {
+      // Whom a page of somebody's browser may reach, on their own machine above all, it must not switch.
+      if (request.method === 'POST' && request.headers.origin !== undefined) throw new RegistryError('DENIED', 'not for web pages')
       const page = this.#pages.get((request.url ?? '').replace(/\?.*$/, ''))
       if (page === undefined) throw new RegistryError('UNSUPPORTED', `only ${[...this.#pages.keys()].join(', ')}`, { status: 404 })
       await writeAnswer(response, await page(request), {}, TIMEOUT)

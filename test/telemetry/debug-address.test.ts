@@ -60,6 +60,12 @@ describe('the debug address', () => {
     assert.equal((await fetch(`${debug}/healthz`)).status, 200)
   })
 
+  it('is not switched by a web page that somebody looks at', async () => {
+    const answer = await fetch(`${debug}/debug/health/down`, { method: 'POST', headers: { Origin: 'https://evil.example' } })
+    assert.equal(answer.status, 403)
+    assert.equal((await fetch(`${debug}/readyz`)).status, 200)
+  })
+
   it('has every metric that the documentation lists, and the documentation every one that it has', async () => {
     const names = (await disco.metrics() ?? []).map(({ name }) => name).filter((name) => !/^(process|nodejs)_/.test(name))
     const page = await readFile(join(DOCS, 'observability.md'), 'utf8')
