@@ -7,7 +7,7 @@ const HIDDEN = '***'
 /** What opens doors in the query of a URL, as webhooks have it. */
 const SECRET_QUERY = /([?&][^=&]*(?:token|passw|secret|sig|key|code|auth|cred)[^=&]*=)[^&#]*/gi
 /** Names of headers and fields that hold what nobody else may read. */
-const SECRET_NAME = /authorization|cookie|password|passwd|secret|token|api-?key|credential/i
+const SECRET_NAME = /auth|cookie|passw|secret|token|key|credential|sig/i
 
 interface Shown {
   readonly key: string

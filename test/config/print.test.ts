@@ -10,7 +10,7 @@ auth:
 http:
   secret: s3cret
 notifications:
-  endpoints: [{name: a, url: "https://user:s3cret@host/hook?team=blue&access_token=s3cret&apikey=s3cret", headers: {Authorization: [Bearer s3cret], X-Api-Key: [s3cret], X-Team: [blue]}}]
+  endpoints: [{name: a, url: "https://user:s3cret@host/hook?team=blue&access_token=s3cret&apikey=s3cret", headers: {Authorization: [Bearer s3cret], X-Api-Key: [s3cret], X-Auth: [s3cret], X-Hook-Signature: [s3cret], X-Team: [blue]}}]
 health:
   http: [{uri: "http://h/", headers: {Cookie: [s3cret]}}]
 disco:

@@ -44,7 +44,14 @@ export async function errorCodes(response: Response): Promise<string[]> {
   return body.errors.map(({ code }) => code)
 }
 
-/** Until it holds; a test that waits for ever is ended by its own time-out. */
+/** Longer than anything takes on a busy machine, in milliseconds. */
+const FOR_EVER = 120_000
+
+/** Until it holds. @throws Error when it never does */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5))
+  const end = performance.now() + FOR_EVER
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`never held: ${holds}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
