@@ -2,12 +2,12 @@ import { formatDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseManifest, type Descriptor } from '../oci/manifest.ts'
 import { referrerOf, type Referrer } from '../oci/referrer.ts'
-import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_REFERENCES, tooDeep, tooManyReferences } from '../registry/limits.ts'
+import {
+  MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_MANIFESTS_BYTES, MAX_REFERENCES, tooDeep, tooManyManifestBytes, tooManyReferences,
+} from '../registry/limits.ts'
 import { inParallel } from './parallel.ts'
 
 const LOADED_AT_ONCE = 4
-/** Bytes of all manifests of one image: a clone has them in memory. */
-const MAX_MANIFESTS_BYTES = 32 * 1024 * 1024
 
 /** One object of an image, by its digest. */
 export interface ClosureEntry {
@@ -80,7 +80,7 @@ export async function closureOf(root: Root, load: LoadManifest): Promise<Closure
     manifestCount += 1
     if (manifestCount > MAX_REFERENCES) throw tooManyReferences()
     if (size > MAX_MANIFEST_BYTES) throw invalid(`a manifest of more than ${MAX_MANIFEST_BYTES} bytes`)
-    if (manifestBytes > MAX_MANIFESTS_BYTES) throw invalid(`manifests of more than ${MAX_MANIFESTS_BYTES} bytes together`)
+    if (manifestBytes > MAX_MANIFESTS_BYTES) throw tooManyManifestBytes()
   }
 
   count(root.bytes.byteLength)

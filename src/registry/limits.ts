@@ -9,6 +9,9 @@ export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024
 /** Manifests and blobs of one image at most: about what a directory holds that need not be sharded, many times what real ones have. */
 export const MAX_REFERENCES = 2000
 
+/** Bytes of all manifests of one image: each is parsed when it is pushed, and a clone has them in memory. */
+export const MAX_MANIFESTS_BYTES: number = 32 * 1024 * 1024
+
 /** Indexes in indexes. */
 export const MAX_DEPTH = 4
 
@@ -25,6 +28,10 @@ export function blobTooLarge(limit: number): RegistryError {
 
 export function tooManyReferences(): RegistryError {
   return new RegistryError('MANIFEST_INVALID', `more than ${MAX_REFERENCES} manifests and blobs`)
+}
+
+export function tooManyManifestBytes(): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', `manifests of more than ${MAX_MANIFESTS_BYTES} bytes together`)
 }
 
 export function tooDeep(): RegistryError {

@@ -11,7 +11,7 @@ import { blobData, inRepository, within } from './paths.ts'
 import { referrerChange } from './referrers.ts'
 import { References, type PrepareOptions } from './references.ts'
 import type { ManifestReceipt, PutManifest } from './registry.ts'
-import { allowsAny, neededOf, type Sparseness } from './sparseness.ts'
+import { neededOf, type Sparseness } from './sparseness.ts'
 
 /** A manifest that may be stored, and what storing it changes. */
 export interface PreparedManifest {
@@ -73,8 +73,7 @@ export class ManifestPreparer {
       ...(subject === undefined ? [] : [referrerChange(name, subject.digest, digest, referrerOf(manifest, digest, put.bytes.length))]),
       ...tags.flatMap((tag) => [link(inRepository(name, within.tagIndex(tag, digest)), digest), link(inRepository(name, within.tagCurrent(tag)), digest)]),
     ]
-    const absent = allowsAny(this.#sparseness) ? missing.blobs.length + missing.manifests.length + references.missingBelow : 0
-    return { name, tags, digest, bytes: put.bytes, missing: absent, receipt, changes }
+    return { name, tags, digest, bytes: put.bytes, missing: missing.blobs.length + missing.manifests.length, receipt, changes }
   }
 
   /** A name whose `latest` went still has what is referred to now: who signs an image can verify it there for good. */

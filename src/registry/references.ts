@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import { parseManifest, type Descriptor, type Manifest } from '../oci/manifest.ts'
 import type { AbortOptions, Change, ObjectStore } from '../storage/object-store.ts'
-import { MAX_DEPTH, MAX_REFERENCES, tooDeep, tooManyReferences } from './limits.ts'
+import { MAX_DEPTH, MAX_MANIFESTS_BYTES, MAX_REFERENCES, tooDeep, tooManyManifestBytes, tooManyReferences } from './limits.ts'
 import { link } from './links.ts'
 import type { Manifests } from './manifests.ts'
 import { blobData, inRepository, within } from './paths.ts'
@@ -17,11 +17,10 @@ export interface PrepareOptions extends AbortOptions {
   readonly known?: ((kind: LinkKind, digest: Digest) => Promise<boolean>) | undefined
 }
 
-/** What of a manifest's references is not in the repository. */
+/** What of a manifest's references, and of its children's, is not in the repository. */
 export interface Missing {
-  /** Its own configs and layers. */
+  /** Configs and layers; foreign layers need not be here. */
   readonly blobs: readonly Descriptor[]
-  /** Its own children. */
   readonly manifests: readonly Descriptor[]
 }
 
@@ -36,7 +35,8 @@ export class References {
   readonly #name: string
   readonly #options: PrepareOptions
   readonly #seen = new Set<string>()
-  #missingBelow = 0
+  readonly #missing: { readonly blobs: Descriptor[]; readonly manifests: Descriptor[] } = { blobs: [], manifests: [] }
+  #manifestBytes = 0
 
   constructor(store: ObjectStore, manifests: Manifests, name: string, options: PrepareOptions) {
     this.#store = store
@@ -45,56 +45,49 @@ export class References {
     this.#options = options
   }
 
-  /** How many references of children, and of theirs, are not in the repository: such were complete when they were pushed, or sparse. */
-  get missingBelow(): number {
-    return this.#missingBelow
-  }
-
-  /** @returns what the manifest itself refers to and is not here; foreign layers need not be */
   async add(manifest: Manifest): Promise<Missing> {
-    const blobs = await this.#link(manifest.blobs, 'layer')
-    const children = await this.#link(manifest.manifests, 'revision')
-    await this.#descend(children.found, 1)
-    return { blobs: owned(blobs.missing), manifests: children.missing }
+    await this.#add(manifest, 0)
+    return this.#missing
   }
 
   /** A subject, where it is here: it need not be. */
   async addSubject(subject: Descriptor): Promise<void> {
-    const { found } = await this.#link([subject], 'revision')
-    await this.#descend(found, 0)
+    await this.#descend(await this.#link([subject], 'revision', []), -1)
   }
 
-  /** What they refer to is linked where it is still there. */
+  async #add(manifest: Manifest, depth: number): Promise<void> {
+    await this.#link(manifest.blobs, 'layer', this.#missing.blobs)
+    await this.#descend(await this.#link(manifest.manifests, 'revision', this.#missing.manifests), depth)
+  }
+
   async #descend(children: readonly Descriptor[], depth: number): Promise<void> {
-    if (children.length > 0 && depth > MAX_DEPTH) throw tooDeep()
+    if (children.length > 0 && depth >= MAX_DEPTH) throw tooDeep()
     for (const { digest } of children) {
       const stored = await this.#manifests.load(digest, this.#options)
       if (stored === undefined) continue
-      const manifest = parseManifest(stored.bytes)
-      const blobs = await this.#link(manifest.blobs, 'layer')
-      const { found, missing } = await this.#link(manifest.manifests, 'revision')
-      this.#missingBelow += owned(blobs.missing).length + missing.length
-      await this.#descend(found, depth + 1)
+      this.#manifestBytes += stored.bytes.length
+      if (this.#manifestBytes > MAX_MANIFESTS_BYTES) throw tooManyManifestBytes()
+      await this.#add(parseManifest(stored.bytes), depth + 1)
     }
   }
 
-  async #link(
-    descriptors: readonly Descriptor[],
-    kind: LinkKind,
-  ): Promise<{ found: readonly Descriptor[]; missing: readonly Descriptor[] }> {
+  /** @returns those that are here; the others go to `missing` */
+  async #link(descriptors: readonly Descriptor[], kind: LinkKind, missing: Descriptor[]): Promise<readonly Descriptor[]> {
     const path = within[kind]
     const fresh = descriptors.filter(({ digest }) => this.#isNew(path(digest)))
     // Before anything is looked up: 4 MiB of descriptors would hold up everybody else. The one more is a subject.
     if (this.#seen.size > MAX_REFERENCES + 1) throw tooManyReferences()
     const found: Descriptor[] = []
-    const missing: Descriptor[] = []
     for (let at = 0; at < fresh.length; at += LOOK_UPS) {
       const group = fresh.slice(at, at + LOOK_UPS)
       const there = await Promise.all(group.map(({ digest }) => this.#holds(kind, digest)))
-      group.forEach((descriptor, index) => (there[index] === true ? found : missing).push(descriptor))
+      for (const [index, descriptor] of group.entries()) {
+        if (there[index] === true) found.push(descriptor)
+        else if (kind === 'revision' || !descriptor.foreign) missing.push(descriptor)
+      }
     }
     this.changes.push(...found.map(({ digest }) => link(inRepository(this.#name, path(digest)), digest)))
-    return { found, missing }
+    return found
   }
 
   #isNew(path: string): boolean {
@@ -107,8 +100,4 @@ export class References {
     const linked = (await this.#store.stat(link, { signal })) !== undefined || (await known?.(kind, digest)) === true
     return linked && (await this.#store.stat(blobData(digest), { signal })) !== undefined
   }
-}
-
-function owned(descriptors: readonly Descriptor[]): Descriptor[] {
-  return descriptors.filter(({ foreign }) => !foreign)
 }

@@ -13,11 +13,6 @@ export interface Sparseness {
   readonly blobs?: boolean | undefined
 }
 
-/** Whether anything may be missing. */
-export function allowsAny({ indexPlatforms = 'all', blobs = false }: Sparseness): boolean {
-  return blobs || indexPlatforms !== 'all'
-}
-
 /** What of the missing is needed. */
 export function neededOf(missing: Missing, { indexPlatforms = 'all', blobs = false }: Sparseness): Descriptor[] {
   const needed = (child: Descriptor): boolean => {

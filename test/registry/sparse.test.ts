@@ -61,6 +61,36 @@ describe('what an index refers to', () => {
   })
 })
 
+describe('what children of an index refer to', () => {
+  it('is needed where all is, whoever took it out or let it be missing', async () => {
+    const store = new MemoryStore()
+    const image = imageManifest(bytesOf('{}'), [bytesOf('secret')])
+    const sparse = new RegistryCore(store, { sparseness: { blobs: true } })
+    await pushBlob(sparse, 'private', bytesOf('secret'))
+    await pushBlob(sparse, 'a', bytesOf('{}'))
+    await sparse.putManifest('a', { reference: 'v1', bytes: image })
+    const put = { reference: 'all', bytes: indexOf({ bytes: image }) }
+    const strict = new RegistryCore(store)
+    const { message } = await refused(strict.putManifest('a', put), 'MANIFEST_BLOB_UNKNOWN')
+    assert.match(message, new RegExp(digestText(bytesOf('secret'))))
+    await refused(new RegistryCore(store, { sparseness: { indexPlatforms: 'none' } }).putManifest('a', put), 'MANIFEST_BLOB_UNKNOWN')
+    await pushBlob(strict, 'a', bytesOf('secret'))
+    await strict.putManifest('a', put)
+    await strict.deleteBlob('a', digestText(bytesOf('secret')))
+    await refused(strict.putManifest('a', put), 'MANIFEST_BLOB_UNKNOWN')
+  })
+
+  it('is looked at up to 32 MiB of manifests', async () => {
+    const registry = open({ indexPlatforms: 'none' })
+    await pushBlob(registry, 'a', bytesOf('{}'))
+    const large = 'x'.repeat(4_000_000)
+    const children = Array.from({ length: 9 }, (_, seed) => ({ bytes: imageManifest(bytesOf('{}'), [], { annotations: { large, seed: String(seed) } }) }))
+    for (const { bytes } of children) await registry.putManifest('a', { reference: digestText(bytes), bytes })
+    await registry.putManifest('a', { reference: 'v1', bytes: indexOf(...children.slice(1), absent('x')) })
+    await refused(registry.putManifest('a', { reference: 'v1', bytes: indexOf(...children, absent('x')) }), 'MANIFEST_INVALID')
+  })
+})
+
 describe('a push by digest', () => {
   it('gets the tags that it names, up to a hundred of them', async () => {
     const registry = open({})
