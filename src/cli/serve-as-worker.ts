@@ -1,5 +1,4 @@
-import cluster from 'node:cluster'
-import { UPSTREAM_VARIABLE } from '../config/environment.ts'
+import { UPSTREAM_VARIABLE, WORKER_VARIABLE } from '../config/environment.ts'
 import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
@@ -16,7 +15,7 @@ export async function serveAsWorker(config: Config): Promise<void> {
   const upstream = process.env[UPSTREAM_VARIABLE]
   if (upstream === undefined) throw new Error(`${UPSTREAM_VARIABLE} is not set`)
   try {
-    const disco = await createDisco({ ...config, upstream, processName: `worker-${cluster.worker?.id ?? 0}`, log: createLogger(config).child({ pid: process.pid }) })
+    const disco = await createDisco({ ...config, upstream, processName: `worker-${process.env[WORKER_VARIABLE] ?? ''}`, log: createLogger(config).child({ pid: process.pid }) })
     onShutdown(() => disco.stop())
     if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
     await tell({ address: await disco.start() })

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { WORKER_VARIABLE } from '../config/environment.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricsSnapshot } from '../telemetry/metrics.ts'
 import type { WorkerMessage } from './serve-as-worker.ts'
@@ -33,8 +34,8 @@ export class Workers {
 
   /** Resolves with the address they all serve. @throws Error when one of them can't begin */
   async start(): Promise<string> {
-    const started = await Promise.all(Array.from({ length: this.#options.count }, () => this.#fork()))
-    for (const { worker } of started) void this.#replaceWhenDead(worker)
+    const started = await Promise.all(Array.from({ length: this.#options.count }, (_, index) => this.#fork(index + 1)))
+    for (const [index, { worker }] of started.entries()) void this.#replaceWhenDead(worker, index + 1)
     return started[0]?.address ?? ''
   }
 
@@ -52,7 +53,7 @@ export class Workers {
     await Promise.all(living.map((worker) => stopWorker(worker, this.#options.grace + CLOSE_TIMEOUT)))
   }
 
-  async #replaceWhenDead(first: Worker): Promise<void> {
+  async #replaceWhenDead(first: Worker, number: number): Promise<void> {
     let worker: Worker | undefined = first
     let delay = FIRST_DELAY
     for (;;) {
@@ -64,21 +65,22 @@ export class Workers {
       await sleep(delay, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
       if (this.#stopping.signal.aborted) return
       delay = Math.min(delay * 2, LONGEST_DELAY)
-      worker = await this.#refork()
+      worker = await this.#refork(number)
     }
   }
 
-  async #refork(): Promise<Worker | undefined> {
+  async #refork(number: number): Promise<Worker | undefined> {
     try {
-      return (await this.#fork()).worker
+      return (await this.#fork(number)).worker
     } catch (err) {
       this.#options.log.error({ err }, 'a worker could not begin')
       return undefined
     }
   }
 
-  async #fork(): Promise<{ worker: Worker; address: string }> {
-    const worker = cluster.fork(this.#options.env)
+  /** @param number what metrics know it by: whoever takes its place has the same, or every death would make series anew */
+  async #fork(number: number): Promise<{ worker: Worker; address: string }> {
+    const worker = cluster.fork({ ...this.#options.env, [WORKER_VARIABLE]: String(number) })
     const message = await Promise.race([
       once(worker, 'message').then(([received]) => received as WorkerMessage),
       once(worker, 'exit').then(([code, signal]): WorkerMessage => ({ failure: [`a worker ended before it served: ${signal ?? code}`] })),

@@ -8,6 +8,8 @@ import { parseYaml } from './yaml.ts'
 
 /** The environment variable that tells a worker where the process with the network is; nobody else sets it. */
 export const UPSTREAM_VARIABLE = 'DISCO_UPSTREAM_SOCKET'
+/** … and this one which of the workers it is: 1, 2, … */
+export const WORKER_VARIABLE = 'DISCO_WORKER_NUMBER'
 /** Names the configuration file. */
 export const FILE_VARIABLE = 'REGISTRY_CONFIGURATION_PATH'
 /** Where podman, skopeo and buildah keep logins: none of ours. */
@@ -44,7 +46,7 @@ export function readEnvironment(env: Environment): Settings {
     if (name !== undefined) {
       const raw = rawOf(name, value, variable, settings)
       if (raw !== undefined) settings.values.set(name, raw)
-    } else if (variable.startsWith('DISCO_') && variable !== UPSTREAM_VARIABLE && !variable.startsWith(TEST_PREFIX)) {
+    } else if (variable.startsWith('DISCO_') && variable !== UPSTREAM_VARIABLE && variable !== WORKER_VARIABLE && !variable.startsWith(TEST_PREFIX)) {
       settings.problems.push({ where: variable, reason: `is not a variable of Disco${suggestion(variable, [...ours.keys()])}` })
     }
   }
