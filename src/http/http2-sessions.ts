@@ -40,14 +40,16 @@ export class Http2Sessions {
       streamResetRate: RESETS_A_SECOND,
     })
     this.#server.setTimeout(idleTimeout)
-    this.#server.on('request', (request, response) => void listener.handle(request, response, false))
-    this.#server.on('checkContinue', (request, response) => void listener.handle(request, response, true))
+    this.#server.on('request', (request, response) => listener.handle(request, response, false))
+    this.#server.on('checkContinue', (request, response) => listener.handle(request, response, true))
     // What a client does wrong ends its own connection, and is nobody else's business.
     this.#server.on('sessionError', () => {})
   }
 
   /** Nothing of the connection may have been read, but what was given back to it. */
   take(socket: Socket): void {
+    // Sockets of Node's server of HTTP/1 stay open when their client ends them, and a stream that has to wait would stay with them.
+    socket.allowHalfOpen = false
     this.#server.once('session', (session) => {
       session.setLocalWindowSize(SESSION_WINDOW)
       const connection = new Http2Connection(session, socket, this.#keepAlive)
@@ -86,6 +88,8 @@ class Http2Connection {
     session.on('stream', (stream) => {
       this.#open++
       clearTimeout(this.#timer)
+      // Of one that is taken back without an error Node waits for the answer to leave, which it never will.
+      stream.once('end', () => (stream.closed ? stream.destroy() : undefined))
       stream.once('close', () => {
         this.#open--
         this.#rest()

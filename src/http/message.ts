@@ -15,9 +15,9 @@ export interface HttpResponse {
   writeContinue(): void
   setHeader(name: string, value: string): unknown
   write(chunk: Uint8Array, done: (error?: Error | null) => void): boolean
-  end(body?: string | Uint8Array): unknown
-  end(body: string, encoding: 'latin1'): unknown
-  once(event: 'close' | 'finish', listener: () => void): unknown
+  end(): unknown
+  end(body: string, encoding: BufferEncoding): unknown
+  once(event: 'close' | 'finish' | 'socket', listener: () => void): unknown
   off(event: 'close' | 'finish', listener: () => void): unknown
   destroy(): unknown
 }
@@ -43,6 +43,25 @@ export function isThrough(response: HttpResponse): boolean {
 export function cutOff(response: HttpResponse): void {
   if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   else response.destroy()
+}
+
+/**
+ * Cuts off an answer that does not leave within `timeout` milliseconds. A client of HTTP/2 may keep one for ever, by giving
+ * its stream no window: the connection lives on, and is not idle for Node. One of HTTP/1 goes when it idles.
+ */
+export async function hasLeft(response: HttpResponse, timeout: number): Promise<void> {
+  if (!(response instanceof Http2ServerResponse)) return
+  const { stream } = response
+  if (stream.writableFinished || stream.destroyed) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => cutOff(response), timeout)
+    const onEnd = (): void => {
+      clearTimeout(timer)
+      stream.off('finish', onEnd).off('close', onEnd)
+      resolve()
+    }
+    stream.on('finish', onEnd).on('close', onEnd)
+  })
 }
 
 /**

@@ -49,13 +49,6 @@ interface Arrival {
   readonly client: Client
 }
 
-/** The requests of one connection. */
-interface Line {
-  waiting: number
-  /** Ends with the last of them. */
-  last: Promise<void>
-}
-
 /** What wraps every request: its id, its log line, the signal of its client, the mapping of errors, the one answer. */
 export class RequestListener {
   readonly #parts: RequestListenerParts
@@ -63,7 +56,8 @@ export class RequestListener {
   readonly #accessLog: AccessLog
   readonly #prefix = randomBytes(4).toString('hex')
   readonly #bodies = new ByteBudget(BODY_BYTES)
-  readonly #lines = new WeakMap<Socket, Line>()
+  /** Requests of a connection that wait for those before them. */
+  readonly #waiting = new WeakMap<Socket, number>()
   readonly #headers: OutgoingHttpHeaders
   #count = 0
 
@@ -75,29 +69,26 @@ export class RequestListener {
   }
 
   /**
-   * Never rejects. Requests that come before the answers to those before them wait for their turn: begun at once, a
-   * thousand in 60 KB would have their answers in memory together.
+   * Requests that come before the answers to those before them have left wait for their turn: begun at once, a thousand in
+   * 60 KB would have their answers in memory together, and none would learn that its client went away.
    *
    * @param awaited the client waits for `100 Continue`
    */
-  handle(request: HttpRequest, response: HttpResponse, awaited: boolean): Promise<void> {
-    if (isHttp2(request)) return this.#handle(request, response, awaited)
+  handle(request: HttpRequest, response: HttpResponse, awaited: boolean): void {
+    const begin = (): void => void this.#handle(request, response, awaited)
+    if (isHttp2(request) || response.socket !== null) return begin()
     const { socket } = request
+    const waiting = (this.#waiting.get(socket) ?? 0) + 1
+    this.#waiting.set(socket, waiting)
+    if (waiting > MAX_PIPELINED) socket.destroy()
     // Node lends the socket to one response after the other.
-    const line = response.socket === null ? this.#lines.get(socket) : undefined
-    if (line === undefined) {
-      const handled = this.#handle(request, response, awaited)
-      this.#lines.set(socket, { waiting: 0, last: handled })
-      return handled
-    }
-    if (++line.waiting > MAX_PIPELINED) socket.destroy()
-    line.last = line.last.then(() => {
-      line.waiting--
-      return socket.destroyed ? undefined : this.#handle(request, response, awaited)
+    response.once('socket', () => {
+      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1)
+      begin()
     })
-    return line.last
   }
 
+  /** Never rejects. */
   async #handle(request: HttpRequest, response: HttpResponse, awaited: boolean): Promise<void> {
     const { observer, local = false } = this.#parts
     const { method = '', url = '', headers: { traceparent } } = request

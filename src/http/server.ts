@@ -88,8 +88,8 @@ export class HttpServer {
     })
     this.#limits = connections && new ConnectionLimits({ ...connections, makeRoom: () => this.#server.closeIdleConnections() })
     this.#server.setTimeout(idleTimeout)
-    this.#server.on('request', (request, response) => void listener.handle(request, response, false))
-    this.#server.on('checkContinue', (request, response) => void listener.handle(request, response, true))
+    this.#server.on('request', (request, response) => listener.handle(request, response, false))
+    this.#server.on('checkContinue', (request, response) => listener.handle(request, response, true))
     this.#receive(headersTimeout)
   }
 

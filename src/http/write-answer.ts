@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Answer, BodyStream } from './answer.ts'
 import { ClientGoneError } from './client-gone.ts'
-import { cutOff, isGone, isHttp2, type HttpResponse } from './message.ts'
+import { cutOff, hasLeft, isGone, isHttp2, type HttpResponse } from './message.ts'
 
 /** Bytes of a body that have gone out. */
 export interface Sent {
@@ -12,7 +12,7 @@ export interface Sent {
 const JOINED_BYTES = 16 * 1024
 
 /**
- * Writes an answer; resolves when its last byte has been handed to the socket.
+ * Writes an answer; resolves when it has left, or is as small as what Node may keep for a client that does not read.
  *
  * @param pieceTimeout how long a client may take for one chunk of a stream, in milliseconds; then the connection goes
  * @param traffic where the bytes of the body are counted
@@ -26,12 +26,17 @@ export async function writeAnswer(response: HttpResponse, { status, headers, bod
   // RFC 9110 §8.6: no Content-Length with status 204; with 304 it would have to be that of the content.
   const length = lengthOf(body)
   if (status !== 204 && status !== 304 && length !== undefined) all['Content-Length'] = length
-  if (isStream(body) && response.req.method !== 'HEAD') return writeStream(response, body, pieceTimeout, traffic, () => response.writeHead(status, all))
-  response.writeHead(status, all)
-  if (response.req.method !== 'HEAD') traffic.sent += length ?? 0
-  if (body === undefined || isStream(body)) response.end()
-  else if (typeof body === 'string') response.end(body)
-  else endWith(response, body)
+  if (body === undefined || response.req.method === 'HEAD') {
+    response.writeHead(status, all)
+    response.end()
+  } else if (isStream(body) || body.length > JOINED_BYTES) {
+    await writeStream(response, isStream(body) ? body : inOnePiece(body), pieceTimeout, traffic, () => response.writeHead(status, all))
+  } else {
+    response.writeHead(status, all)
+    traffic.sent += length ?? 0
+    response.end(...joined(body))
+  }
+  await hasLeft(response, pieceTimeout)
 }
 
 function isStream(body: Answer['body']): body is BodyStream {
@@ -44,9 +49,16 @@ function lengthOf(body: Answer['body']): number | undefined {
 }
 
 /** Node joins headers and a string into one write, a tenth less CPU a request. In latin1 every byte is itself. */
-function endWith(response: HttpResponse, body: Uint8Array): void {
-  if (body.length > JOINED_BYTES) response.end(body)
-  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
+function joined(body: Uint8Array | string): [string, BufferEncoding] {
+  return typeof body === 'string' ? [body, 'utf8'] : [Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1']
+}
+
+/** What is large is under way until its client has taken it, like a stream: it takes as much memory. */
+function inOnePiece(body: Uint8Array | string): BodyStream {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  return { length: bytes.length, async *read() {
+    yield bytes
+  } }
 }
 
 async function writeStream(response: HttpResponse, body: BodyStream, pieceTimeout: number, traffic: Sent, writeHead: () => void): Promise<void> {

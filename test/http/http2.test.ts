@@ -7,6 +7,7 @@ import type { RegistryCore } from '../../src/registry/core.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { bytesOf, digestText, pushBlob, pushImage } from '../registry/sample.ts'
 import { dial, startFace, talk, until, type Face } from './harness.ts'
+import { frame, PREFACE, requestHeaders } from './http2-frames.ts'
 
 interface Http2Face extends Face {
   readonly session: ClientHttp2Session
@@ -39,23 +40,6 @@ async function answerTo(stream: ClientHttp2Stream): Promise<Answer> {
     bodyOf(stream),
   ])
   return { status: headers[':status'], headers, body, code: stream.rstCode }
-}
-
-const PREFACE = bytesOf('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-
-/** RFC 9113 §4.1. A client of Node's cannot take back a request without ending its body first. */
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head.set([type, flags], 3)
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
-/** RFC 7541 §6.2.2: `:scheme: http` from the table, the others as literals. */
-function requestHeaders(method: string, path: string): Buffer {
-  const literal = (index: number, value: string): Buffer => Buffer.concat([Buffer.from([index, value.length]), bytesOf(value)])
-  return Buffer.concat([literal(0x02, method), Buffer.from([0x86]), literal(0x04, path), literal(0x01, 'x')])
 }
 
 /** Node's own readers take offence at a stream that ends while its client still sends. */
