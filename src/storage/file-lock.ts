@@ -31,8 +31,8 @@ export class FileLock {
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
   }
 
-  /** Releases it as well. */
+  /** Releases it as well. Safe to repeat. */
   close(): void {
-    this.#database.close()
+    if (this.#database.isOpen) this.#database.close()
   }
 }

@@ -27,12 +27,13 @@ interface Commit extends Batch {
   readonly bytes?: Uint8Array
 }
 
-/** A push, in short, a second one that moves its tag, and one that makes it go. */
+/** A push, in short, a second one that moves its tag, one that makes it go, and one that puts anew what it takes away. */
 const commitsOf = (layer: Uint8Array): readonly Commit[] => [
   { uploads: [{ id: 'layer', path: BLOB, digest: digestOf(layer) }], bytes: layer, changes: [put(`${NAME}/_layers/sha256/abcd/link`, 'sha256:abcd')] },
   { changes: [put(`${NAME}/_manifests/revisions/sha256/ef/link`, 'sha256:ef'), put(`${NAME}/_manifests/tags/latest/index/sha256/ef/link`, 'sha256:ef'), put(`${NAME}/_manifests/tags/latest/current/link`, 'sha256:ef')] },
   { expect: [{ directory: `${NAME}/_manifests/tags`, names: ['latest'] }], changes: [put('x/1', '1'), put('x/2', '2'), put(`${NAME}/_manifests/tags/latest/current/link`, 'sha256:gh')] },
   { changes: [put('y/visible', 'y'), { delete: `${NAME}/_manifests/tags/latest` }, { delete: `${NAME}/_layers/sha256/abcd/link` }, { delete: 'x' }] },
+  { changes: [{ delete: 'y' }, put('y/visible', 'again'), put('y/new/too', '1'), { delete: `${NAME}/_manifests/revisions/sha256/ef/link` }, put(`${NAME}/_manifests/revisions/sha256/ef/link`, 'sha256:e')] },
 ]
 
 function put(path: string, data: string): Change {

@@ -1,11 +1,13 @@
 import { rmSync, writeSync, openSync, closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageFailedError } from '../../src/storage/errors.ts'
+import { uploadPlaces as places } from '../../src/registry/paths.ts'
 import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
+import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
 
 /** Fills the medium of a store, and tells what still works. `other` is a file of somebody else on it. */
-const [directory = '', other = ''] = process.argv.slice(2)
-const store = await EmbeddedStore.open(directory)
+const [directory = '', other = '', kind = ''] = process.argv.slice(2)
+const store = kind === 'filesystem' ? await FilesystemStore.open(directory, { places }) : await EmbeddedStore.open(directory)
 const done: string[] = []
 
 async function* bytes(mebibytes: number): AsyncGenerator<Uint8Array> {
@@ -36,6 +38,7 @@ async function exhaust(): Promise<void> {
       await store.commit({ changes: [{ put: `filling/${Math.random()}`, data: Buffer.alloc(20_000, 1) }] })
     } catch (error) {
       if (!(error instanceof StorageFailedError)) throw error
+      fillUp()
       done.push('full')
       return
     }
@@ -45,14 +48,14 @@ async function exhaust(): Promise<void> {
 await store.uploads.create('a', 'r')
 await store.uploads.append('a', 0, bytes(1))
 await store.uploads.create('empty', 'r')
-await store.commit({ changes: [{ put: 'small', data: Buffer.alloc(1000) }] })
+await store.commit({ changes: ['small/a', 'small/b'].map((path) => ({ put: path, data: Buffer.alloc(1000) })) })
 
 await exhaust()
+await store.commit({ changes: [{ delete: 'small/a' }, { delete: 'small/b' }] })
+done.push('deleted')
 await store.uploads.remove('empty')
 await store.uploads.remove('a')
 done.push('cancelled')
-await store.commit({ changes: [{ delete: 'small' }] })
-done.push('deleted')
 
 await sleep(100)
 await store.uploads.create('b', 'r')

@@ -20,12 +20,12 @@ function canMount(): boolean {
 }
 
 describe('a full disk', { skip: canMount() ? false : 'needs mount namespaces' }, () => {
-  it('takes no uploads, lets them be cancelled, also empty ones, and objects be deleted, and then takes uploads again', async () => {
+  for (const kind of ['embedded', 'filesystem']) it(`takes no uploads, lets objects be deleted and uploads be cancelled, also empty ones, and then takes uploads again: ${kind}`, async () => {
     const directory = await mkdtemp(join(tmpdir(), 'disco-full-'))
     try {
-      const command = `mount -t tmpfs -o size=12m tmpfs "$1" && exec "$2" --disable-warning=ExperimentalWarning "$3" "$1/data" "$1/other"`
+      const command = `mount -t tmpfs -o size=12m tmpfs "$1" && exec "$2" --disable-warning=ExperimentalWarning "$3" "$1/data" "$1/other" ${kind}`
       const { stdout } = await run('unshare', ['-rm', 'sh', '-c', command, 'sh', directory, process.execPath, SCRIPT], { timeout: 60_000 })
-      assert.equal(stdout.trim(), 'full, cancelled, deleted, full, cancelled, taken')
+      assert.equal(stdout.trim(), 'full, deleted, cancelled, full, cancelled, taken')
     } finally {
       await rm(directory, { recursive: true })
     }

@@ -3,11 +3,11 @@ import { extname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { StorageFailedError } from '../errors.ts'
-import { isNoSpace, storing } from '../files/medium.ts'
+import { storing } from '../files/medium.ts'
+import { Reserve } from '../files/reserve.ts'
 import type { AbortOptions } from '../object-store.ts'
 import { threadFlags } from '../thread-flags.ts'
 import type { CloseRequest, WriteOutcome, WriteRequest, WriterStart } from './database-writer.ts'
-import { Reserve } from './reserve.ts'
 import type { SqlValue, Statement } from './statement.ts'
 
 export interface WriteOptions extends AbortOptions {
@@ -107,15 +107,10 @@ export class Database {
   async write(statements: readonly Statement[], options: WriteOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     const request = { durable: options.durable ?? true, statements: statements.map(portable) }
-    if (options.freeing !== true) return this.#send(request, statements)
-    try {
-      await this.#send(request, statements)
-    } catch (error) {
-      if (!isNoSpace(error)) throw error
-      await this.#reserve.release()
-      await this.#send(request, statements)
-    }
-    this.#holding = this.#reserve.hold()
+    const send = (): Promise<void> => this.#send(request, statements)
+    if (options.freeing !== true) return send()
+    await this.#reserve.lend(send)
+    this.#holding = this.#holding.then(() => this.#reserve.hold())
     await this.#holding
   }
 

@@ -51,6 +51,9 @@ export class Disk {
   }
 }
 
+/** Files or directories that one commit is at work on at a time. */
+const AT_ONCE = 8
+
 /** Codes with which the system proves that there is no such file. */
 const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])
 
@@ -64,6 +67,15 @@ export function unlessThere(error: NodeJS.ErrnoException): undefined {
 export function tolerating(...codes: readonly string[]): (error: NodeJS.ErrnoException) => void {
   return (error) => {
     if (error.code === undefined || !codes.includes(error.code)) throw error
+  }
+}
+
+/** Does work with each, a few at a time. Throws what the first that fails throws, once nothing is under way any more. */
+export async function withEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    const settled = await Promise.allSettled(items.slice(at, at + AT_ONCE).map(work))
+    const failed = settled.find((outcome) => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 }
 

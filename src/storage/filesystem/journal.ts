@@ -1,8 +1,8 @@
-import { lstat, readFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
+import { lstat, readFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { StorageFailedError } from '../errors.ts'
-import { tolerating, unlessThere, type Disk } from './disk.ts'
+import { tolerating, unlessThere, withEach, type Disk } from './disk.ts'
 import { TreeChange } from './tree-change.ts'
 import type { TreePaths } from './tree-paths.ts'
 
@@ -12,8 +12,8 @@ export type Step =
   | { readonly move: string; readonly to: string }
   | { readonly delete: string }
 
-/** What can't be done the next time either: an object where others are below, or below another. */
-const HOPELESS: ReadonlySet<unknown> = new Set(['ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'EEXIST', 'ENAMETOOLONG'])
+/** What can't be done the next time either: an object where others are below, or below another, or on another medium. */
+const HOPELESS: ReadonlySet<unknown> = new Set(['ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'EEXIST', 'ENAMETOOLONG', 'EXDEV'])
 
 /**
  * What the commit that has the lock is about to do. Whoever has the lock and finds it finishes it: its process has died
@@ -28,34 +28,52 @@ export class Journal {
     this.#paths = paths
   }
 
-  /** Does the steps, and makes them durable. With the lock. */
-  async run(steps: readonly Step[], change: TreeChange): Promise<void> {
-    // One step is all or nothing by itself.
-    if (steps.length > 1) await this.#record(steps)
+  /** Does the steps, and makes them durable. With the lock. From `noted` on it is for whoever comes next to finish them. */
+  async run(steps: readonly Step[], change: TreeChange, noted: () => void): Promise<void> {
+    await withEach(steps, (step) => ('delete' in step ? change.mayRemove(step.delete) : change.makeRoom(step.to)))
+    if (steps.length > 1) await this.#record(steps, noted)
+    // One step is all or nothing by itself; but the note of the commit before must not come back and be done after it.
+    else change.touch(dirname(this.#paths.journal))
     await this.#finish(steps, change)
   }
 
-  /** Finishes what another began. With the lock. */
+  /** Finishes what another began. With the lock. @throws StorageFailedError */
   async replay(): Promise<void> {
-    const text = await readFile(this.#paths.journal, 'utf8').catch(unlessThere)
+    const text = await this.#read()
     if (text === undefined) return
     const change = new TreeChange(this.#disk, this.#paths)
-    await this.#finish(JSON.parse(text) as Step[], change)
+    await this.#finish(stepsOf(text, this.#paths.journal), change)
     await change.clear()
   }
 
-  async #record(steps: readonly Step[]): Promise<void> {
+  /** Whether a commit that is to be finished has something to do with it: a name that nothing else has. */
+  async names(name: string): Promise<boolean> {
+    return (await this.#read())?.includes(name) === true
+  }
+
+  #read(): Promise<string | undefined> {
+    return readFile(this.#paths.journal, 'utf8').catch(unlessThere)
+  }
+
+  async #record(steps: readonly Step[], noted: () => void): Promise<void> {
     const file = join(this.#paths.temporary, randomUUID())
     const portable = steps.map((step) => ('move' in step ? { ...step, move: relative(this.#paths.root, step.move) } : step))
-    await this.#disk.writeNew(file, Buffer.from(JSON.stringify(portable)), { durable: true })
-    await this.#disk.rename(file, this.#paths.journal)
+    try {
+      await this.#disk.writeNew(file, Buffer.from(JSON.stringify(portable)), { durable: true })
+      await this.#disk.rename(file, this.#paths.journal)
+    } catch (error) {
+      await this.#disk.unlink(file).catch(() => {})
+      throw error
+    }
+    noted()
     await this.#disk.sync(dirname(this.#paths.journal))
   }
 
   async #finish(steps: readonly Step[], change: TreeChange): Promise<void> {
     try {
-      for (const step of steps) {
-        if ('delete' in step) await change.remove(step.delete)
+      for (const [index, step] of steps.entries()) {
+        // What is put there later may have been already, by whoever was cut off then.
+        if ('delete' in step) await change.remove(step.delete, putBelow(step.delete, steps.slice(index + 1)))
         else await this.#move(step.move, step.to, change)
       }
       await change.sync()
@@ -76,4 +94,24 @@ export class Journal {
   async #forget(): Promise<void> {
     await this.#disk.unlink(this.#paths.journal).catch(tolerating('ENOENT'))
   }
+}
+
+/** Objects that are put at a path or below it. */
+function putBelow(path: string, steps: readonly Step[]): ReadonlySet<string> {
+  const puts = steps.flatMap((step) => ('to' in step ? [step.to] : []))
+  return new Set(puts.filter((to) => to === path || to.startsWith(`${path}/`)))
+}
+
+function stepsOf(text: string, file: string): Step[] {
+  try {
+    const steps: unknown = JSON.parse(text)
+    if (Array.isArray(steps) && steps.every(isStep)) return steps
+  } catch {}
+  throw new StorageFailedError(`${file} is not what this version of Disco notes of a commit; start the one that wrote it once more, or move it away and push the last image again`)
+}
+
+function isStep(step: unknown): step is Step {
+  if (typeof step !== 'object' || step === null) return false
+  const isText = (name: string): boolean => typeof Reflect.get(step, name) === 'string'
+  return isText('delete') !== (isText('move') && isText('to'))
 }

@@ -43,10 +43,16 @@ export class Sessions {
       if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw new Error(`upload ${id} exists`, { cause })
       throw cause
     }
-    await this.#disk.writeNew(join(session, 'repository'), Buffer.from(repository), { durable: true })
-    await this.#makePlace(change, this.#paths.upload(repository, id))
-    for (const directory of [session, dirname(session)]) await this.#disk.sync(directory)
-    await change.sync()
+    try {
+      await this.#disk.writeNew(join(session, 'repository'), Buffer.from(repository), { durable: true })
+      await this.#makePlace(change, this.#paths.upload(repository, id))
+      for (const directory of [session, dirname(session)]) await this.#disk.sync(directory)
+      await change.sync()
+    } catch (error) {
+      // On a full medium whoever tries again and again must not make it fuller.
+      await this.remove({ id, repository }).catch(() => {})
+      throw error
+    }
   }
 
   /** Undefined where it was not begun, or not to its end, or has gone. */
@@ -70,7 +76,7 @@ export class Sessions {
   }
 
   /** Forgets an upload whose bytes have become an object, or shall be dropped. For who has taken it. */
-  async remove({ id, repository }: Session): Promise<void> {
+  async remove({ id, repository }: Omit<Session, 'data'>): Promise<void> {
     const change = new TreeChange(this.#disk, this.#paths)
     const place = this.#paths.upload(repository, id)
     await this.#disk.removeAll(place)

@@ -1,14 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Change } from '../object-store.ts'
-import { tolerating, unlessThere, type Disk } from './disk.ts'
+import { tolerating, withEach, type Disk } from './disk.ts'
 import type { Step } from './journal.ts'
 import { TreeChange } from './tree-change.ts'
 import type { TreePaths } from './tree-paths.ts'
-
-/** Files written and made durable at a time. */
-const AT_ONCE = 8
 
 type Put = Extract<Change, { readonly put: string }>
 
@@ -29,20 +25,17 @@ export class Staging {
     const looking = new TreeChange(this.#disk, this.#paths)
     const puts = changes.filter((change) => 'put' in change)
     const isTouched = touchedIn(changes)
-    for (let at = 0; at < puts.length; at += AT_ONCE) {
-      await Promise.all(puts.slice(at, at + AT_ONCE).map(async (put) => {
-        if (isTouched(put.put) || !(await looking.is(put.put, put.data))) await this.#write(put)
-      }))
-    }
+    await withEach(puts, async (put) => {
+      if (isTouched(put.put) || !(await looking.is(put.put, put.data))) await this.#write(put)
+    })
   }
 
   /** What is to be done for the changes, with the lock. */
   async steps(changes: readonly Change[], change: TreeChange): Promise<Step[]> {
-    const last = new Map(changes.map((each) => ['put' in each ? each.put : each.delete, each]))
     const steps: Step[] = []
     for (const each of changes) {
       if ('delete' in each) {
-        if (!(await this.#isReplaced(each.delete, last))) steps.push(each)
+        steps.push(each)
       } else {
         const file = this.#files.get(each)
         if (file === undefined && (await change.is(each.put, each.data))) continue
@@ -68,12 +61,6 @@ export class Staging {
     this.#files.set(put, file)
     await this.#disk.writeNew(file, put.data, { durable: true })
     return file
-  }
-
-  /** An object that goes and comes back in one commit is replaced in one step instead. */
-  async #isReplaced(path: string, last: ReadonlyMap<string, Change>): Promise<boolean> {
-    const final = last.get(path)
-    return final !== undefined && 'put' in final && (await lstat(this.#paths.file(path)).catch(unlessThere))?.isFile() === true
   }
 }
 

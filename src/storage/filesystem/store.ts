@@ -1,5 +1,6 @@
 import { ConflictError } from '../errors.ts'
 import { HashPool } from '../files/hash-pool.ts'
+import { Reserve } from '../files/reserve.ts'
 import type {
   AbortOptions, Batch, ChunkHashes, Expectation, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions,
 } from '../object-store.ts'
@@ -36,6 +37,7 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
   readonly #chunks: ChunkFiles
   readonly #lock: CommitLock
   readonly #journal: Journal
+  readonly #reserve: Reserve
   readonly #clearing = new Set<Promise<void>>()
 
   private constructor(reader: FilesystemReader, sessions: Sessions, disk: Disk) {
@@ -44,7 +46,8 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     this.#chunks = new ChunkFiles(disk, this.#paths, this.#hashes)
     this.#lock = new CommitLock(this.#paths.lock)
     this.#journal = new Journal(disk, this.#paths)
-    this.uploads = new FilesystemUploads({ disk, sessions, streams: reader.streams, hashes: this.#hashes })
+    this.#reserve = new Reserve(this.#paths.reserve)
+    this.uploads = new FilesystemUploads({ disk, sessions, streams: reader.streams, hashes: this.#hashes, finish: (id) => this.#finish(id) })
   }
 
   /** Opens a directory and makes it where there is none. Several processes may have it open. @throws StorageFailedError */
@@ -97,21 +100,27 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     const checked = settled.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
     const change = new TreeChange(this.#disk, this.#paths)
     const staging = new Staging(this.#disk, this.#paths)
+    const apply = (): Promise<void> => onDisk('a commit', () => this.#lock.hold(staging.stage(changes), async () => {
+      await this.#journal.replay()
+      options.signal?.throwIfAborted()
+      await this.#check(expect)
+      const steps = [...await this.#moves(checked, uploads), ...await staging.steps(changes, change)]
+      await this.#journal.run(steps, change, () => staging.handOver())
+    }))
+    const isFreeing = uploads.length === 0 && changes.every((each) => 'delete' in each)
     try {
       const failed = settled.find((outcome) => outcome.status === 'rejected')
       if (failed !== undefined) throw failed.reason
       options.signal?.throwIfAborted()
-      await onDisk('a commit', () => this.#lock.hold(staging.stage(changes), async () => {
-        await this.#journal.replay()
-        await this.#check(expect)
-        const steps = [...await this.#moves(checked, uploads), ...await staging.steps(changes, change)]
-        staging.handOver()
-        await this.#journal.run(steps, change)
-      }))
+      await (isFreeing ? this.#reserve.lend(apply) : apply())
       for (const [index, upload] of checked.entries()) await this.#settle(upload, uploads[index])
     } finally {
       for (const { lock } of checked) lock.close()
-      this.#clear(change, staging)
+      this.#clear(async () => {
+        await staging.clear()
+        await change.clear()
+        if (isFreeing) await this.#reserve.hold()
+      })
     }
   }
 
@@ -126,8 +135,18 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
       tolerating('EROFS', 'EACCES', 'EPERM')(error as NodeJS.ErrnoException)
     }
     if (readonly) return
-    await this.#lock.hold(Promise.resolve(), () => this.#journal.replay())
+    await this.#replay()
     await sessions.sweep()
+    await this.#reserve.hold()
+  }
+
+  #replay(): Promise<void> {
+    return this.#lock.hold(Promise.resolve(), () => this.#journal.replay())
+  }
+
+  /** Of a commit that failed in the middle: while it has not been finished, nobody may touch what it is about to move. */
+  async #finish(upload: string): Promise<void> {
+    if (await this.#journal.names(upload)) await this.#replay()
   }
 
   get #paths(): TreePaths {
@@ -159,13 +178,17 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
   }
 
   async #settle({ session, chunks }: CheckedUpload, upload: FinishedUpload | undefined): Promise<void> {
-    if (chunks !== undefined && upload !== undefined) await this.#chunks.put(upload.path, chunks)
-    await this.uploads.drop(session)
+    try {
+      if (chunks !== undefined && upload !== undefined) await this.#chunks.put(upload.path, chunks)
+      await this.uploads.drop(session)
+    } catch {
+      // The commit has happened. What is left of the upload, a later open or the purging takes up.
+    }
   }
 
   /** In the background: what has gone is seen no more. What is left of it, the next open takes up. */
-  #clear(change: TreeChange, staging: Staging): void {
-    const clearing = Promise.all([staging.clear(), change.clear()]).then(() => {}, () => {})
+  #clear(work: () => Promise<void>): void {
+    const clearing = work().catch(() => {})
     this.#clearing.add(clearing)
     void clearing.finally(() => this.#clearing.delete(clearing))
   }

@@ -1,14 +1,14 @@
-import { lstat, readdir, readFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
+import { access, constants, lstat, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StorageFailedError } from '../errors.ts'
-import { tolerating, unlessThere, type Disk } from './disk.ts'
+import { tolerating, unlessThere, withEach, type Disk } from './disk.ts'
 import { chunkFile, type TreePaths } from './tree-paths.ts'
 
 /** Others may remove a directory that has just been made, before anything is in it: so often it is made again. */
 const ATTEMPTS = 10
-/** Directories made durable at a time. */
-const AT_ONCE = 8
+
+const NONE: ReadonlySet<string> = new Set()
 
 /** What one commit changes in the tree: each step shows all of itself or nothing, and can be repeated. */
 export class TreeChange {
@@ -52,14 +52,31 @@ export class TreeChange {
     return true
   }
 
-  /** Takes away the object at a path and all below it, a tree in one step where no uploads can be in it. */
-  async remove(path: string): Promise<void> {
+  /** Makes the directory that an object is to be in. @throws what keeps it from being there: better now than in the middle */
+  async makeRoom(path: string): Promise<void> {
+    const directory = dirname(this.#paths.file(path))
+    try {
+      await access(directory, constants.W_OK)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') await this.makeDirectories(directory)
+      // An object that may be on its way out.
+      else if (code !== 'ENOTDIR') throw error
+    }
+  }
+
+  /** @throws what keeps an object that is there from being taken away */
+  async mayRemove(path: string): Promise<void> {
+    await access(dirname(this.#paths.file(path)), constants.W_OK).catch(unlessThere)
+  }
+
+  /** Takes away the object at a path and all below it, but for objects in `kept`; a tree in one step where nothing in it stays. */
+  async remove(path: string, kept: ReadonlySet<string> = NONE): Promise<void> {
     const target = this.#paths.file(path)
     const found = await lstat(target).catch(unlessThere)
     if (found === undefined) return
-    if (!found.isDirectory()) await this.#removeObject(target)
-    else if (this.#paths.places.mayBeBelow(path)) await this.#removeObjects(path)
-    else await this.#moveAway(target)
+    if (found.isDirectory()) await this.#removeDirectory(path, kept)
+    else if (!kept.has(path)) await this.#removeObject(target)
     await this.prune(dirname(target))
   }
 
@@ -99,10 +116,7 @@ export class TreeChange {
 
   /** Makes durable what was done, in any order: until it is, the journal has all of it. */
   async sync(): Promise<void> {
-    const directories = [...this.#changed]
-    for (let at = 0; at < directories.length; at += AT_ONCE) {
-      await Promise.all(directories.slice(at, at + AT_ONCE).map((directory) => this.#disk.sync(directory).catch(unlessThere)))
-    }
+    await withEach([...this.#changed], (directory) => this.#disk.sync(directory).catch(unlessThere))
   }
 
   /** Gives back the room that was taken by what has gone. */
@@ -121,15 +135,17 @@ export class TreeChange {
     this.#removed.push(away)
   }
 
-  async #removeObjects(path: string): Promise<void> {
+  async #removeDirectory(path: string, kept: ReadonlySet<string>): Promise<void> {
     const directory = this.#paths.directory(path)
+    const inOneStep = !this.#paths.places.mayBeBelow(path) && ![...kept].some((each) => each.startsWith(`${path}/`))
+    if (inOneStep) return this.#moveAway(directory)
     for (const entry of (await readdir(directory, { withFileTypes: true }).catch(unlessThere)) ?? []) {
       const child = `${path}/${entry.name}`
       if (this.#paths.isReserved(child)) continue
-      if (!entry.isDirectory()) await this.#removeObject(join(directory, entry.name))
-      else if (this.#paths.places.mayBeBelow(child)) await this.#removeObjects(child)
-      else await this.#moveAway(join(directory, entry.name))
+      if (entry.isDirectory()) await this.#removeDirectory(child, kept)
+      else if (!kept.has(child)) await this.#removeObject(join(directory, entry.name))
     }
+    this.touch(directory)
     this.touch(dirname(directory))
     await this.#disk.removeDirectory(directory).catch(tolerating('ENOTEMPTY', 'EEXIST', 'ENOENT'))
   }

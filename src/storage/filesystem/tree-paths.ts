@@ -24,6 +24,8 @@ export class TreePaths {
   readonly lock: string
   /** What the commit that has the lock does. */
   readonly journal: string
+  /** Room for what gives room. */
+  readonly reserve: string
   readonly places: UploadPlaces
 
   constructor(root: string, places: UploadPlaces) {
@@ -34,6 +36,7 @@ export class TreePaths {
     this.sessions = join(own, 'uploads')
     this.lock = join(own, 'commit.lock')
     this.journal = join(own, 'commit.json')
+    this.reserve = join(own, 'reserve')
   }
 
   /** @throws TypeError for what can be no object's path in this tree */

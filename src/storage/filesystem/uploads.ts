@@ -31,6 +31,8 @@ export interface FilesystemUploadsParts {
   readonly sessions: Sessions
   readonly streams: FileStreams
   readonly hashes: HashPool
+  /** Finishes the commit that was cut off with this upload in it, if there is one. */
+  readonly finish: (id: string) => Promise<void>
 }
 
 /** Verified uploads that are remembered until they are committed. */
@@ -118,8 +120,7 @@ export class FilesystemUploads implements UploadStore {
   /** Takes the upload and checks its bytes; the caller closes the lock. @throws as `verify` */
   async check(id: string, digest: Digest, options: AbortOptions = {}): Promise<CheckedUpload> {
     options.signal?.throwIfAborted()
-    const session = await this.#find(id)
-    const lock = await this.#parts.sessions.take(session)
+    const { session, lock } = await this.#take(id)
     try {
       const size = await this.#settle(session)
       const known = this.#known.get(id)
@@ -142,12 +143,24 @@ export class FilesystemUploads implements UploadStore {
   }
 
   async #holding<T>(id: string, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.#find(id)
-    const lock = await this.#parts.sessions.take(session)
+    const { session, lock } = await this.#take(id)
     try {
       return await work(session)
     } finally {
       lock.close()
+    }
+  }
+
+  /** What a commit that was cut off has noted is its own until it is finished: it must not grow or go. */
+  async #take(id: string): Promise<{ readonly session: Session; readonly lock: FileLock }> {
+    const session = await this.#find(id)
+    const lock = await this.#parts.sessions.take(session)
+    try {
+      await onDisk(`upload ${id}`, () => this.#parts.finish(id))
+      return { session, lock }
+    } catch (error) {
+      lock.close()
+      throw error
     }
   }
 

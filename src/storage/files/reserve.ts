@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { rm, stat, writeFile } from 'node:fs/promises'
+import { isNoSpace } from './medium.ts'
 
 const SIZE = 512 * 1024
 
@@ -19,6 +20,17 @@ export class Reserve {
       await writeFile(this.#file, randomBytes(SIZE), { mode: 0o600 })
     } catch {
       await this.release()
+    }
+  }
+
+  /** Does what gives room: where there is none left for it, in the room that is kept. Hold it again afterwards. */
+  async lend(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!isNoSpace(error)) throw error
+      await this.release()
+      await work()
     }
   }
 
