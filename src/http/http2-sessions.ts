@@ -64,8 +64,9 @@ export class Http2Sessions {
     for (const connection of this.#connections) connection.close()
   }
 
-  destroy(): void {
-    for (const connection of this.#connections) connection.destroy()
+  /** Those that have no request end. */
+  closeIdle(): void {
+    for (const connection of this.#connections) if (connection.isIdle) connection.close()
   }
 }
 
@@ -99,20 +100,19 @@ class Http2Connection {
     this.#rest()
   }
 
+  get isIdle(): boolean {
+    return this.#open === 0
+  }
+
   close(): void {
     this.#closing = true
     this.#session.close()
     this.#rest()
   }
 
-  destroy(): void {
-    this.#session.destroy()
-    this.#socket.destroy()
-  }
-
   #rest(): void {
     if (this.#open > 0 || this.#socket.destroyed) return
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => (this.#closing ? this.destroy() : this.close()), this.#closing ? GOODBYE : this.#keepAlive).unref()
+    this.#timer = setTimeout(() => (this.#closing ? this.#socket.destroy() : this.close()), this.#closing ? GOODBYE : this.#keepAlive).unref()
   }
 }

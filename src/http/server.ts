@@ -49,8 +49,11 @@ const HIGH_WATER_MARK = 256 * 1024
 const HANDSHAKE = 0x16
 /** What HTTP/2 begins with (RFC 9113 §3.4), and no method of HTTP/1 that there is. */
 const PREFACE = 'PRI'
+/** Connections beyond the limit that are told so; further ones are merely dropped. */
+const TURNED_AWAY = 256
 /** The words of Go, by which clients know what happened. */
-const NOT_TLS = 'Client sent an HTTP request to an HTTPS server.\n'
+const NOT_TLS = answerAtOnce('400 Bad Request', 'Client sent an HTTP request to an HTTPS server.\n')
+const BUSY = answerAtOnce('503 Service Unavailable', 'too many connections\n', 'Retry-After: 5\r\n')
 
 /** The HTTP face on a port: HTTP/1 and HTTP/2, plain or over TLS. */
 export class HttpServer {
@@ -58,6 +61,8 @@ export class HttpServer {
   readonly #server: Server | TlsServer
   readonly #http2: Http2Sessions | undefined
   readonly #limits: ConnectionLimits | undefined
+  /** Whatever they speak: of those that have not told yet, no server of Node's knows. */
+  readonly #sockets = new Set<Socket>()
   readonly #log: Logger
 
   constructor(options: HttpServerOptions) {
@@ -86,7 +91,7 @@ export class HttpServer {
       requestCert: tls.clientAuth !== undefined,
       rejectUnauthorized: tls.clientAuth === 'require-and-verify-client-cert',
     })
-    this.#limits = connections && new ConnectionLimits({ ...connections, makeRoom: () => this.#server.closeIdleConnections() })
+    this.#limits = connections && new ConnectionLimits({ ...connections, makeRoom: () => this.#closeIdle() })
     this.#server.setTimeout(idleTimeout)
     this.#server.on('request', (request, response) => listener.handle(request, response, false))
     this.#server.on('checkContinue', (request, response) => listener.handle(request, response, true))
@@ -110,12 +115,10 @@ export class HttpServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#options.tls?.close()
     this.#http2?.close()
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
     // A connection whose request ends only now becomes idle only now.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), 50)
-    const deadline = setTimeout(() => {
-      this.#http2?.destroy()
-      this.#server.closeAllConnections()
-    }, grace)
+    const deadline = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), grace)
     await closed
     clearInterval(sweep)
     clearTimeout(deadline)
@@ -126,8 +129,10 @@ export class HttpServer {
     const { tls } = this.#options
     const server = this.#server
     const serve = replaceListener(server, 'connection', (socket) => {
-      if (this.#limits?.admits(socket) === false) return void socket.destroy()
-      if (tls !== undefined) return firstBytes(socket, 1, timeout, ([first]) => (first === HANDSHAKE ? serve(socket) : refusePlain(socket)))
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+      if (this.#limits?.admits(socket) === false) return this.#turnAway(socket)
+      if (tls !== undefined) return firstBytes(socket, 1, timeout, ([first]) => (first === HANDSHAKE ? serve(socket) : refuse(socket, NOT_TLS)))
       const http2 = this.#http2
       if (http2 === undefined) return serve(socket)
       firstBytes(socket, PREFACE.length, timeout, (bytes) => (bytes.toString('latin1') === PREFACE ? http2.take(socket) : serve(socket)))
@@ -140,6 +145,17 @@ export class HttpServer {
     })
     server.on('tlsClientError', (err: Error) => this.#log.debug({ err }, 'a client did not come to terms over TLS'))
     tls.watch((context) => (server as TlsServer).setSecureContext(context))
+  }
+
+  #turnAway(socket: Socket): void {
+    const { tls, connections } = this.#options
+    if (tls === undefined && this.#sockets.size <= (connections?.total ?? 0) + TURNED_AWAY) refuse(socket, BUSY)
+    else socket.destroy()
+  }
+
+  #closeIdle(): void {
+    this.#server.closeIdleConnections()
+    this.#http2?.closeIdle()
   }
 
   #bind(options: ListenOptions | ListenLocally): Promise<void> {
@@ -166,9 +182,13 @@ function replaceListener(server: Server | TlsServer, event: 'connection' | 'secu
   return (socket) => own.call(server, socket)
 }
 
-function refusePlain(socket: Socket): void {
+function answerAtOnce(status: string, text: string, headers = ''): string {
+  return `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\n${headers}Connection: close\r\n\r\n${text}`
+}
+
+function refuse(socket: Socket, answer: string): void {
   socket.on('error', () => {})
-  socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${NOT_TLS.length}\r\nConnection: close\r\n\r\n${NOT_TLS}`)
+  socket.end(answer)
   // What is left unread would have the answer lost.
   socket.resume()
   setTimeout(() => socket.destroy(), 1_000).unref()

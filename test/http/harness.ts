@@ -1,3 +1,4 @@
+import { request as send, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
@@ -37,6 +38,16 @@ export async function talk(port: number, ...parts: readonly (string | Uint8Array
   const socket = await dial(port)
   for (const part of parts) socket.write(part)
   return await text(socket)
+}
+
+/** A request from an address of this machine. */
+export async function from(localAddress: string, { port }: Pick<Face, 'port'>, path: string, headers: IncomingHttpHeaders = {}): Promise<{ status: number | undefined; retryAfter: string | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = send({ host: '127.0.0.1', port, path, localAddress, agent: false, headers }, (answer) => {
+      text(answer).then((body) => resolve({ status: answer.statusCode, retryAfter: answer.headers['retry-after'], body }), reject)
+    })
+    request.on('error', reject).end()
+  })
 }
 
 export async function errorCodes(response: Response): Promise<string[]> {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { request as send, type IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
@@ -17,19 +16,9 @@ import type { HttpServerOptions } from '../../src/http/server.ts'
 import { RegistryCore } from '../../src/registry/core.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { bytesOf, digestText } from '../registry/sample.ts'
-import { dial, errorCodes, startFace, talk, until, type Face } from './harness.ts'
+import { errorCodes, from, startFace, talk, until, type Face } from './harness.ts'
 
 const CIDS = ['one', 'two', 'three'].map((text) => CID.createV1(0x70, Digest.create(0x12, createHash('sha256').update(text).digest())).toString())
-
-/** A request from an address of this machine. */
-async function from(localAddress: string, { port }: Face, path: string, headers: IncomingHttpHeaders = {}): Promise<{ status: number | undefined; retryAfter: string | undefined; body: string }> {
-  return new Promise((resolve, reject) => {
-    const request = send({ host: '127.0.0.1', port, path, localAddress, agent: false, headers }, (answer) => {
-      text(answer).then((body) => resolve({ status: answer.statusCode, retryAfter: answer.headers['retry-after'], body }), reject)
-    })
-    request.on('error', reject).end()
-  })
-}
 
 /** A server whose tags and manifests wait until they may go on. */
 async function startWaiting(context: TestContext, limits: ClientLimitsOptions, more: Partial<HttpServerOptions> = {}): Promise<Face & { release(): void; waiting(): number }> {
@@ -166,29 +155,6 @@ describe('sizes', () => {
     const ask = (size: number): Promise<string> => talk(port, `GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ${'x'.repeat(size)}\r\n\r\n`)
     assert.match(await ask(8_000), /^HTTP\/1\.1 200/)
     assert.match(await ask(9_000), /^HTTP\/1\.1 431/)
-  })
-})
-
-describe('connections', () => {
-  it('are bounded, for one client and for all', async (t) => {
-    const { port, base } = await startFace(t, () => ({ connections: { total: 3, perClient: 2 } }))
-    const first = await dial(port)
-    await dial(port)
-    const refused = await dial(port)
-    refused.resume()
-    await new Promise((resolve) => refused.once('close', resolve))
-    assert.equal((await from('127.0.0.2', { port } as Face, '/v2/')).status, 200)
-    first.destroy()
-    await until(() => fetch(base).then(() => true, () => false))
-  })
-
-  it('that send their headers too slowly are dropped', async (t) => {
-    const { port } = await startFace(t, () => ({ headersTimeout: 100 }))
-    const slow = await dial(port)
-    slow.write('GET /v2/ HTTP/1.1\r\nX: ')
-    const drip = setInterval(() => slow.write('x'), 20)
-    assert.match(await text(slow), /^HTTP\/1\.1 408/)
-    clearInterval(drip)
   })
 })
 
