@@ -67,8 +67,8 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * The answer is ready and the body has not been read. To close now would reset the connection, over which the client
-   * may lose the answer; so what still comes is dropped, up to a bound.
+   * Nobody will read what still comes of the body, hence it is dropped, up to a bound. To close the connection once the
+   * answer is ready would reset it, and the client might lose the answer.
    */
   discard(): void {
     if (this.length === 0 || isWhole(this.#request) || this.#discarded) return
@@ -80,9 +80,16 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
       return
     }
     const { socket } = this.#request
+    if (socket.destroyed) return
     let left = DRAIN_BYTES
     const timer = setTimeout(() => socket.destroy(), DRAIN_TIME)
-    for (const event of ['end', 'close']) this.#request.once(event, () => clearTimeout(timer))
+    const done = (): void => {
+      clearTimeout(timer)
+      socket.off('close', done)
+    }
+    this.#request.once('end', done)
+    // Once the answer has left, Node tells a request nothing more of its connection.
+    socket.once('close', done)
     this.#request.on('error', () => {})
     this.#request.on('data', (chunk: Uint8Array) => {
       left -= chunk.length

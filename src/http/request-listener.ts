@@ -40,6 +40,7 @@ const BODY_TIMEOUT = 60_000
 const PIECE_TIMEOUT = 300_000
 /** Requests of one connection that may wait for those before them; hardly any client sends more than one. */
 const MAX_PIPELINED = 64
+const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 
 /** A request, and who sent it. */
 interface Arrival {
@@ -128,6 +129,8 @@ export class RequestListener {
     try {
       request.url = originForm(request.url ?? '')
       checkCoding(request)
+      // It would wait in memory for as long as the answer takes.
+      if (!METHODS_WITH_BODY.has(seen.method)) body.discard()
       const answer = await this.#reception.answer({ id: seen.id, seen, request, body, client, leaving, signal: signalOf(response) })
       await write(answer)
       return undefined
