@@ -1,8 +1,13 @@
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe } from 'node:test'
+import { describe, it } from 'node:test'
 import { openStorage, type BuiltStorage } from '../../src/assembly/storage.ts'
+import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
+import { StorageFailedError } from '../../src/storage/errors.ts'
+import { CHUNK_SIZE } from '../../src/storage/object-store.ts'
+import { fill } from '../contract/bytes.ts'
 import { dagIndexContract } from '../contract/dag-index.ts'
 
 interface Test {
@@ -28,6 +33,16 @@ async function openBuilt(test: Test, kind: 'filesystem' | 'memory'): Promise<Bui
 for (const kind of ['filesystem', 'memory'] as const) {
   describe(`DAG index beside a ${kind} store`, () => {
     dagIndexContract((test) => openBuilt(test, kind))
+
+    it('never gives what others have put in the place of an object, also to who would verify it', async (t) => {
+      const { store, index } = await openBuilt(t, kind)
+      const [before, after] = [fill(CHUNK_SIZE + 5), Buffer.alloc(CHUNK_SIZE + 5, 1)]
+      await store.commit({ changes: [{ put: 'o', data: before }] })
+      await index.file('o')
+      await store.commit({ changes: [{ put: 'o', data: after }] })
+      const chunk = cidOf(RAW, sha256(before.subarray(0, CHUNK_SIZE)))
+      for (const verify of [true, false]) await assert.rejects(index.blocks.get(chunk, { verify }), StorageFailedError)
+    })
   })
 }
 

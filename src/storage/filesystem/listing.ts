@@ -15,6 +15,8 @@ interface Known {
 /** Names of a directory that is worth remembering: reading them takes longer than a page should. */
 const MANY = 500
 const REMEMBERED = 8
+/** … and all of theirs together, but for one directory that has more: 40 bytes each. */
+const REMEMBERED_NAMES = 200_000
 /** A directory that was changed so shortly before it was read may have changed again without its time telling, in nanoseconds. */
 const TICK = 100_000_000n
 /** Children looked into at a time. */
@@ -58,8 +60,13 @@ export class Listing {
 
   #remember(directory: string, known: Known): void {
     this.#known.set(directory, known)
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > REMEMBERED && oldest !== undefined) this.#known.delete(oldest)
+    let total = 0
+    for (const { names } of this.#known.values()) total += names.length
+    for (const [oldest, { names }] of this.#known) {
+      if (oldest === directory || (this.#known.size <= REMEMBERED && total <= REMEMBERED_NAMES)) return
+      this.#known.delete(oldest)
+      total -= names.length
+    }
   }
 
   /** Whether there is an object at the path or below it: directories stay when Distribution deletes what was in them. */
