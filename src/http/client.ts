@@ -35,19 +35,31 @@ interface Forwarded {
   readonly host?: string | undefined
 }
 
-/** RFC 7239, or the headers that were before it. Every proxy adds to the end: the last address that is no proxy's is the client's. */
+/**
+ * RFC 7239, or the headers that were before it. Every proxy adds to the end: the last address that is no proxy's is the
+ * client's. A proxy adds to one kind of header and passes the other on as the client wrote it, so where there are both and
+ * they differ, neither is believed.
+ */
 function forwardedBy({ headers }: HttpRequest, proxies: Networks): Forwarded {
-  const hops = headers.forwarded === undefined ? undefined : headers.forwarded.split(',').map(pairsOf)
-  const addresses = (hops?.map((hop) => hop.get('for') ?? '') ?? valuesOf(headers['x-forwarded-for'])).map(addressIn)
-  const at = addresses.findLastIndex((address) => address === undefined || !proxies.has(address))
-  const hop = hops?.[Math.max(at, 0)]
+  const hops = valuesOf(headers.forwarded).map(pairsOf)
+  const named = clientAt(hops.map((hop) => hop.get('for') ?? ''), proxies)
+  const older = clientAt(valuesOf(headers['x-forwarded-for']), proxies)
+  if (named !== undefined && older !== undefined && named.address !== older.address) return {}
+  const hop = hops[named?.at ?? 0]
   const scheme = (hop?.get('proto') ?? valuesOf(headers['x-forwarded-proto'])[0])?.toLowerCase()
   const host = hop?.get('host') ?? valuesOf(headers['x-forwarded-host'])[0]
   return {
-    address: addresses[at],
+    address: (named ?? older)?.address,
     scheme: scheme === 'https' || scheme === 'http' ? scheme : undefined,
     host: host !== undefined && /^[\w.:[\]-]+$/.test(host) ? host : undefined,
   }
+}
+
+/** The client among the addresses of a header, and its place there; undefined where there are none, or proxies alone. */
+function clientAt(texts: readonly string[], proxies: Networks): { readonly at: number; readonly address: string | undefined } | undefined {
+  const addresses = texts.map(addressIn)
+  const at = addresses.findLastIndex((address) => address === undefined || !proxies.has(address))
+  return at === -1 ? undefined : { at, address: addresses[at] }
 }
 
 function pairsOf(hop: string): Map<string, string> {

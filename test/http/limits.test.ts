@@ -176,6 +176,9 @@ describe('proxies', () => {
     assert.equal(await whoami(trusting, headers), '198.51.100.7 https://registry.example')
     assert.equal(await whoami(wary, headers), `127.0.0.1 http://127.0.0.1:${wary.port}`)
     assert.equal(await whoami(trusting, { forwarded: 'for=203.0.113.9, for="[2001:db8::7]:4711";proto=https;host=r.example, for=10.0.0.1' }), '2001:db8::7 https://r.example')
+    // Most proxies know one kind of header, and pass on what a client writes in the other.
+    assert.equal(await whoami(trusting, { forwarded: 'for=192.0.2.1;proto=https;host=r.example', 'x-forwarded-for': '198.51.100.7' }), `127.0.0.1 http://127.0.0.1:${trusting.port}`)
+    assert.equal(await whoami(trusting, { forwarded: 'for=198.51.100.7;proto=https', 'x-forwarded-for': '198.51.100.7' }), `198.51.100.7 https://127.0.0.1:${trusting.port}`)
     assert.equal(await whoami(trusting, { 'x-forwarded-for': 'nonsense', 'x-forwarded-proto': 'gopher', 'x-forwarded-host': 'a b"' }), `127.0.0.1 http://127.0.0.1:${trusting.port}`)
   })
 })
