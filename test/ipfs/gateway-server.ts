@@ -30,7 +30,7 @@ export async function serve(test: Test, listener: RequestListener): Promise<Runn
 /** The real gateway over `blocks`. */
 export function serveBlocks(test: Test, blocks: BlockReader, log: Logger = silent): Promise<RunningServer> {
   const listener = new Listener({ registry: new RegistryCore(new MemoryStore()), log, gateway: createGateway(blocks) })
-  return serve(test, (request, response) => void listener.handle(request, response, false))
+  return serve(test, (request, response) => listener.handle(request, response, false))
 }
 
 /** Blocks in memory, by their multihash. */
