@@ -16,8 +16,9 @@ export interface RequestBodyOptions {
   readonly awaited: boolean
   /** How long the next byte may take, in milliseconds. */
   readonly timeout: number
-  /** For what is read as a whole. */
+  /** For what is read as a whole, and whom it is counted for. */
   readonly budget: ByteBudget
+  readonly client: string
   /** Where the bytes that come are counted. */
   readonly traffic?: Received
 }
@@ -30,17 +31,19 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #response: HttpResponse
   readonly #timeout: number
   readonly #budget: ByteBudget
+  readonly #client: string
   readonly #traffic: Received | undefined
   #reserved = 0
   #awaited: boolean
   #discarded = false
 
-  constructor(request: HttpRequest, response: HttpResponse, { awaited, timeout, budget, traffic }: RequestBodyOptions) {
+  constructor(request: HttpRequest, response: HttpResponse, { awaited, timeout, budget, client, traffic }: RequestBodyOptions) {
     this.length = lengthOf(request)
     this.#request = request
     this.#response = response
     this.#timeout = timeout
     this.#budget = budget
+    this.#client = client
     this.#traffic = traffic
     this.#awaited = awaited
   }
@@ -54,7 +57,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 
   /** Takes memory for as long as the request lasts. @throws RegistryError TOOMANYREQUESTS when there is none */
   reserve(bytes: number): void {
-    if (!this.#budget.take(bytes)) {
+    if (!this.#budget.take(this.#client, bytes)) {
       throw new RegistryError('TOOMANYREQUESTS', 'too many large manifests are being pushed', { headers: { 'Retry-After': '5' } })
     }
     this.#reserved += bytes
@@ -62,7 +65,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 
   /** Once nobody looks at the bytes any more. */
   release(): void {
-    this.#budget.giveBack(this.#reserved)
+    this.#budget.giveBack(this.#client, this.#reserved)
     this.#reserved = 0
   }
 

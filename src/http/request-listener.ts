@@ -10,7 +10,7 @@ import type { Answer } from './answer.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { ClientGoneError } from './client-gone.ts'
 import { clientOf, type Client, type ClientOptions } from './client.ts'
-import type { Leave } from './client-limits.ts'
+import { countedAs, type Leave } from './client-limits.ts'
 import { errorAnswer, toRegistryError } from './error-answer.ts'
 import { cutOff, isGone, isHttp2, isThrough, type HttpRequest, type HttpResponse } from './message.ts'
 import { PASSED_ON, readPassedOn } from './passed-on.ts'
@@ -119,7 +119,7 @@ export class RequestListener {
   /** Resolves with the error that became the answer, if one did. */
   async #respond(request: HttpRequest, response: HttpResponse, { awaited, seen, client }: Arrival): Promise<unknown> {
     const { bodyTimeout = BODY_TIMEOUT, pieceTimeout = PIECE_TIMEOUT, prefix } = this.#parts
-    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies, traffic: seen })
+    const body = new RequestBody(request, response, { awaited, timeout: bodyTimeout, budget: this.#bodies, client: countedAs(undefined, client.address), traffic: seen })
     const common = { ...this.#headers, 'X-Request-Id': seen.id }
     const write = (answer: Answer): Promise<void> => {
       body.discard()

@@ -26,8 +26,8 @@ export async function startFace(context: TestContext, parts: (registry: Registry
 }
 
 /** A socket on which a client can misbehave. */
-export async function dial(port: number): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1')
+export async function dial(port: number, localAddress = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
   socket.on('error', () => {})
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   return socket

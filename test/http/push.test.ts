@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { RegistryError } from '../../src/oci/errors.ts'
@@ -253,15 +254,21 @@ describe('manifests that are on their way', () => {
     const face = await startFace(t)
     const size = 4 * 1024 * 1024
     const head = (extra: string): string => `PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\n${extra}\r\n\r\n`
-    const sockets = await Promise.all(Array.from({ length: 24 }, () => dial(face.port)))
+    const sockets: Socket[] = []
     let refused = 0
-    for (const socket of sockets) {
+    const push = async (address: string): Promise<void> => {
+      const socket = await dial(face.port, address)
+      sockets.push(socket)
       socket.once('data', (data) => {
         if (/^HTTP\/1.1 429 .*retry-after: 5.*TOOMANYREQUESTS/is.test(String(data))) refused++
       })
       socket.write(head(`Content-Length: ${size}`))
       socket.write(Buffer.alloc(size - 1, 32))
     }
+    await Promise.all(Array.from({ length: 12 }, () => push('127.0.0.1')))
+    // Of the 64 MiB one client has half.
+    await until(() => refused === 4)
+    await Promise.all(Array.from({ length: 12 }, (_, index) => push(`127.0.0.${2 + (index % 2)}`)))
     await until(() => refused === 8)
     assert.match(await talk(face.port, head('Connection: close\r\nContent-Length: 2'), '{}'), /MANIFEST_INVALID/)
     for (const socket of sockets) socket.destroy()
