@@ -10,6 +10,7 @@ export interface Sent {
 
 /** Bodies up to this size are worth a copy. */
 const JOINED_BYTES = 16 * 1024
+const PIECE_BYTES = 64 * 1024
 
 /**
  * Writes an answer; resolves when it has left, or is as small as what Node may keep for a client that does not read.
@@ -30,7 +31,7 @@ export async function writeAnswer(response: HttpResponse, { status, headers, bod
     response.writeHead(status, all)
     response.end()
   } else if (isStream(body) || body.length > JOINED_BYTES) {
-    await writeStream(response, isStream(body) ? body : inOnePiece(body), pieceTimeout, traffic, () => response.writeHead(status, all))
+    await writeStream(response, isStream(body) ? body : inPieces(body), pieceTimeout, traffic, () => response.writeHead(status, all))
   } else {
     response.writeHead(status, all)
     traffic.sent += length ?? 0
@@ -53,11 +54,11 @@ function joined(body: Uint8Array | string): [string, BufferEncoding] {
   return typeof body === 'string' ? [body, 'utf8'] : [Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1']
 }
 
-/** What is large is under way until its client has taken it, like a stream: it takes as much memory. */
-function inOnePiece(body: Uint8Array | string): BodyStream {
+/** What is large goes as its client takes it: many may have the same bytes, and TLS would have each encrypted in memory. */
+function inPieces(body: Uint8Array | string): BodyStream {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   return { length: bytes.length, async *read() {
-    yield bytes
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
   } }
 }
 

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { connect, type TLSSocket } from 'node:tls'
 import { ClientLimits } from '../../src/http/client-limits.ts'
 import type { HttpServerOptions } from '../../src/http/server.ts'
+import { TlsFiles } from '../../src/http/tls-files.ts'
+import { silentLogger } from '../../src/telemetry/create-logger.ts'
+import { certify } from '../auth/certificates.ts'
 import { dial, startFace, until } from './harness.ts'
 import { frame, PREFACE, requestHeaders } from './http2-frames.ts'
 
@@ -10,6 +17,7 @@ import { frame, PREFACE, requestHeaders } from './http2-frames.ts'
 const NO_WINDOW = Buffer.from([0, 4, 0, 0, 0, 0])
 const END_STREAM_AND_HEADERS = 0x5
 const CANCEL = 8
+const MIB = 1024 * 1024
 
 interface Stalled {
   readonly port: number
@@ -83,5 +91,26 @@ describe('an answer that is not taken', () => {
     assert.equal(underWay(), 1)
     socket.resetAndDestroy()
     await until(() => underWay() === 0)
+  })
+
+  it('is not encrypted before its client takes it', async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'disco-unread-'))
+    t.after(() => rm(directory, { recursive: true }))
+    const [certificate, key] = [join(directory, 'chain.pem'), join(directory, 'key.pem')]
+    const { pem, privateKey } = await certify('server')
+    await Promise.all([writeFile(certificate, pem), writeFile(key, privateKey.export({ format: 'pem', type: 'pkcs8' }))])
+    const body = Buffer.alloc(4 * MIB)
+    const { port } = await startFace(t, () => ({ tls: new TlsFiles({ certificate, key, log: silentLogger() }), gateway: async () => ({ status: 200, body }) }))
+    const before = process.memoryUsage().rss
+    const sockets = await Promise.all(Array.from({ length: 50 }, () => new Promise<TLSSocket>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+        socket.write('GET /ipfs/x HTTP/1.1\r\nHost: x\r\n\r\n')
+        socket.once('readable', () => resolve(socket))
+      })
+      socket.on('error', () => {})
+    })))
+    const taken = process.memoryUsage().rss - before
+    assert.ok(taken < 50 * MIB, `${Math.round(taken / MIB)} MiB for ${sockets.length} clients`)
+    for (const socket of sockets) socket.destroy()
   })
 })
