@@ -215,12 +215,19 @@ export class CloneFlight {
     const cid = this.#cid.toString()
     if (cause instanceof RegistryError) return cause
     if (cause instanceof VerificationError) return new RegistryError('MANIFEST_UNVERIFIED', `${cid}: ${cause.message}`, { cause })
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    if (cause instanceof ContentUnavailableError && !this.#found && cause.failures.length === 0) {
-      return new RegistryError('NAME_UNKNOWN', `nobody was found who has the image: ${reason}`, { cause, detail: { name: cid } })
+    if (!(cause instanceof ContentUnavailableError)) return unavailable(cid, cause instanceof Error ? cause.message : String(cause), cause)
+    const { failures, summary } = cause
+    if (!this.#found && failures.length === 0) {
+      return new RegistryError('NAME_UNKNOWN', `nobody was found who has the image: ${summary}`, { cause, detail: { name: cid } })
     }
-    return new RegistryError('UNAVAILABLE', `${cid} could not be cloned: ${reason}`, { cause })
+    // Which ones they are is in the log, for the operator.
+    const failed = failures.length === 0 ? '' : `; peers that failed or could not be asked: ${failures.length}`
+    return unavailable(cid, summary + failed, cause)
   }
+}
+
+function unavailable(cid: string, reason: string, cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', `${cid} could not be cloned: ${reason}`, { cause })
 }
 
 /** What who comes when there is no room is told. */

@@ -147,9 +147,11 @@ export class GlobalRegistry implements Registry, DiscoService {
 
   async mount(name: string, digest: string, source: MountSource, options?: AbortOptions): Promise<Digest | undefined> {
     refuseWrite(name)
-    const mounted = await this.#core.mount(name, digest, source, options)
-    if (mounted !== undefined) return mounted
     const { from, mayPull = () => true } = source
+    // Who may pull what he knows the CID or digest of does not know those of an image because he knows one of its layers'.
+    const searched = from === undefined && source.mayPull !== undefined ? { mayPull: (repository: string) => !isOnlyPullable(repository) && mayPull(repository) } : source
+    const mounted = await this.#core.mount(name, digest, searched, options)
+    if (mounted !== undefined) return mounted
     const recent = from !== undefined && isRepositoryName(from) && mayPull(from) ? await this.#recentBlob(from, digest, options) : undefined
     if (recent === undefined) return undefined
     await this.#store.commit({ changes: [link(inRepository(name, within.layer(recent.digest)), recent.digest)] }, options)

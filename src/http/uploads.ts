@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
+import { ANYONE } from '../auth/authorizer.ts'
 import { formatDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { uploadRange } from '../oci/range.ts'
@@ -15,7 +16,7 @@ export async function startUpload(exchange: Exchange): Promise<Answer> {
   const query = new URLSearchParams(search)
   const mount = query.get('mount')
   if (mount !== null) {
-    const source = { from: query.get('from') ?? undefined, mayPull: (repository: string) => identity.mayPull(repository) }
+    const source = { from: query.get('from') ?? undefined, mayPull: identity === ANYONE ? undefined : (repository: string) => identity.mayPull(repository) }
     const digest = await registry.mount(name, mount, source, { signal })
     if (digest !== undefined) return created(name, digest)
   }

@@ -8,10 +8,13 @@ export class ContentUnavailableError extends Error {
   override readonly name = 'ContentUnavailableError'
   /** Where there are any, one of them may well have it: it is not unknown. */
   readonly failures: readonly string[]
+  /** The message without the failures, which name peers and what is wrong with them: nothing for strangers. */
+  readonly summary: string
 
   constructor(message: string, { failures = [], ...options }: ContentUnavailableOptions = {}) {
     super(failures.length === 0 ? message : `${message} (${failures.join('; ')})`, options)
     this.failures = failures
+    this.summary = message
   }
 }
 

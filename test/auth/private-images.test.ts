@@ -10,6 +10,7 @@ const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const INDEX = 'application/vnd.oci.image.index.v1+json'
 const ROOT = basic('root', 'r')
 const ALICE = basic('alice', 'a')
+const CAROL = basic('carol', 'c')
 const [CONFIG, LAYER] = [Buffer.from('{"secret":1}'), Buffer.from('a secret layer')]
 
 type Ask = (login: string, method: string, path: string, body?: Uint8Array<ArrayBuffer> | string, type?: string) => Promise<Response>
@@ -26,14 +27,15 @@ const IMAGE = JSON.stringify({
   schemaVersion: 2, mediaType: MANIFEST, config: descriptor(CONFIG, 'application/vnd.oci.image.config.v1+json'), layers: [descriptor(LAYER, 'application/vnd.oci.image.layer.v1.tar')],
 })
 
-/** A Disco where root may do everything and alice has `team/**`, with an image of root's that she knows all names of. */
+/** A Disco where root may do everything, alice has `team/**`, and carol that and every image whose digest she knows, with an image of root's that she knows all names of. */
 async function startWithSecret(t: TestContext): Promise<{ ask: Ask; cid: string }> {
   const data = await scratch(t)
   const authHtpasswdPath = join(data, 'htpasswd')
-  await writeFile(authHtpasswdPath, entry('root', 'r') + entry('alice', 'a'))
+  await writeFile(authHtpasswdPath, entry('root', 'r') + entry('alice', 'a') + entry('carol', 'c'))
   const access = [
     { repository: ['**'], users: ['root'], actions: ['*'] },
-    { repository: ['team/**'], users: ['alice'], actions: ['*'] },
+    { repository: ['team/**'], users: ['alice', 'carol'], actions: ['*'] },
+    { repository: ['<digest>', '<cid>'], users: ['carol'], actions: ['pull'] },
   ]
   const disco = await createDisco({ data, authHtpasswdPath, access, host: '127.0.0.1', port: 0, network: 'private', listen: ['/ip4/127.0.0.1/tcp/0'], cloneTimeout: 2000, deleteEnabled: true })
   t.after(() => disco.stop())
@@ -90,6 +92,14 @@ describe('an image that not everybody may pull', { timeout: 60_000 }, () => {
     const sent = await ask(ALICE, 'GET', `/v2/team/a/referrers/${digestOf(IMAGE)}`)
     assert.equal(sent.status, 200)
     assert.equal((await ask(ROOT, 'GET', `/v2/private/x/manifests/v1`)).status, 200)
+  })
+
+  it('does not give its layers to who may pull it by its digest and knows only theirs', async (t) => {
+    const { ask } = await startWithSecret(t)
+    const mount = (query: string): Promise<Response> => ask(CAROL, 'POST', `/v2/team/y/blobs/uploads/?mount=${digestOf(LAYER)}${query}`)
+    assert.equal((await mount('')).status, 202)
+    assert.equal((await ask(CAROL, 'HEAD', `/v2/team/y/blobs/${digestOf(LAYER)}`)).status, 404)
+    assert.equal((await mount(`&from=${digestOf(IMAGE).slice(7)}`)).status, 201)
   })
 
   it('takes no uploads from another repository', async (t) => {

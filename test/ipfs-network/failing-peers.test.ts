@@ -56,6 +56,14 @@ async function refusal(registry: GlobalRegistry, cid: string): Promise<RegistryE
   return error
 }
 
+/** Clients may be strangers: which peers an operator has, and what is wrong with them, is for the log alone. */
+function toldButNotNamed({ code, message, cause }: RegistryError, peer: string): void {
+  assert.equal(code, 'UNAVAILABLE')
+  assert.match(message, /peers that failed or could not be asked: 1$/)
+  assert.ok(!message.includes(peer), message)
+  assert.ok(cause instanceof Error && cause.message.includes(peer), String(cause))
+}
+
 const WAYS: Record<string, RequestListener> = {
   'answers 500': (_, response) => void response.writeHead(500).end('no'),
   'closes the connection': (request) => void request.destroy(),
@@ -71,9 +79,7 @@ describe('a CID that nobody gives', () => {
   for (const [way, listener] of Object.entries(WAYS)) {
     it(`may be known to a gateway that ${way}: no 404`, async (t) => {
       const { url } = await serve(t, listener)
-      const { code, message } = await refusal(await registryOf(t, [url]), unknown(1))
-      assert.equal(code, 'UNAVAILABLE')
-      assert.ok(message.includes(url.host), message)
+      toldButNotNamed(await refusal(await registryOf(t, [url]), unknown(1)), url.host)
     })
   }
 
@@ -85,8 +91,7 @@ describe('a CID that nobody gives', () => {
     hanging.blocks.has = () => new Promise(() => {})
     const gone = `/ip4/127.0.0.1/tcp/${await freePort()}/p2p/${hanging.peerId}`
     for (const peer of [hanging.address, gone, `http://127.0.0.1:${await freePort()}`]) {
-      const { code, message } = await refusal(await registryOf(t, [peer]), unknown(2))
-      assert.deepEqual([code, message.includes(peer)], ['UNAVAILABLE', true], message)
+      toldButNotNamed(await refusal(await registryOf(t, [peer]), unknown(2)), peer)
     }
   })
 

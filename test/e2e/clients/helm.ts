@@ -13,7 +13,7 @@ export const helm: Client<HelmSession> = {
   name: 'helm',
   source: 'Go',
   version: async () => /mod\s+helm\.sh\/helm\/v3\s+(\S+)/.exec(await run('sh', ['-c', 'go version -m "$(command -v helm)"']))?.[1] ?? '',
-  setup: 'Plain HTTP: `--plain-http`. Its own CA: `--ca-file`, or `SSL_CERT_FILE`. `helm registry login`. '
+  setup: 'Plain HTTP: `--plain-http`; with `localhost` by itself, so TLS wants another name. Its own CA: `--ca-file`, or `SSL_CERT_FILE`. `helm registry login`. '
     + 'A CID wants the digest too: `helm pull oci://<host>/<CID>@sha256:<digest>`.',
   cannot: { image: NOT_IMAGES, index: NOT_IMAGES, layers: NOT_IMAGES, large: NOT_IMAGES, copy: 'has no such command', referrers: NOT_IMAGES },
   pullsCidBy: 'digest',

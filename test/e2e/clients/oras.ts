@@ -10,7 +10,7 @@ export const oras: Client<OrasSession> = {
   name: 'oras',
   source: 'Go',
   version: async () => /Version:\s+(\S+)/.exec(await run('oras', ['version']))?.[1] ?? '',
-  setup: 'Plain HTTP: `--plain-http` (with `localhost` by itself). Its own CA: `--ca-file`, or `SSL_CERT_FILE`. `oras login`.',
+  setup: 'Plain HTTP: `--plain-http` (with `localhost` by itself; TLS there: `--plain-http=false`). Its own CA: `--ca-file`, or `SSL_CERT_FILE`. `oras login`.',
   cannot: {},
   own: { 'prints the CID at a push': tellsCid },
   open: async (place) => {
