@@ -6,7 +6,8 @@ import { parseYaml } from './yaml.ts'
 /** Reads a configuration file: our keys, and those of Distribution and of the original Disco. `name` stands in its messages. */
 export function readFileText(content: string, name: string): Settings {
   const settings = noSettings()
-  const { raw, problems } = parseYaml(content, name)
+  const { raw, problems, keys } = parseYaml(content, name)
+  for (const [where, key] of keys) settings.keys.set(where, key)
   settings.problems.push(...problems)
   if (raw === undefined || raw.content === undefined) return settings
   if (isRawMap(raw.content)) readKeys(raw.content, '', settings)

@@ -36,7 +36,7 @@ export async function loadConfig(flags: Flags, env: Environment, checks: Checks 
   const problems = [...sources.problems]
   const config = Object.fromEntries(optionNames().map((name) => [name, valueOf(name, sources, checks, problems)])) as unknown as Config
   problems.push(...contradictions(config, sources))
-  if (problems.length > 0) throw new ConfigError(inOrder(problems), sources.warnings)
+  if (problems.length > 0) throw new ConfigError(inOrder(problems).map((problem) => sources.named(problem)), sources.warnings)
   return { config, warnings: sources.warnings, origin: (name) => sources.option(name) }
 }
 

@@ -16,10 +16,12 @@ export interface Settings {
   readonly groups: Map<string, string>
   /** Groups that this source sets as a whole: what sources of less weight say below them is gone. */
   readonly replaced: Set<string>
+  /** Keys of a file by their places, for messages. */
+  readonly keys: Map<string, string>
   readonly problems: ConfigProblem[]
   readonly warnings: string[]
 }
 
 export function noSettings(): Settings {
-  return { values: new Map(), parts: new Map(), groups: new Map(), replaced: new Set(), problems: [], warnings: [] }
+  return { values: new Map(), parts: new Map(), groups: new Map(), replaced: new Set(), keys: new Map(), problems: [], warnings: [] }
 }

@@ -23,6 +23,14 @@ export class Sources implements Origins {
     return this.#sources.flatMap(({ warnings }) => warnings)
   }
 
+  /** With the key that stands at its place: an environment variable or a flag says it by itself. */
+  named({ where, reason }: ConfigProblem): ConfigProblem {
+    const key = this.#sources.map(({ keys }) => keys.get(where)).find((found) => found !== undefined)
+    if (key === undefined || (reason.startsWith(key) && !/^\w/.test(reason.slice(key.length)))) return { where, reason }
+    const last = key.slice(key.lastIndexOf('.') + 1)
+    return { where, reason: reason.startsWith(`${last} `) ? `${key}${reason.slice(last.length)}` : `${key}: ${reason}` }
+  }
+
   option(name: OptionName): string | undefined {
     return this.settingsOf(name, [])[0]?.where
   }

@@ -90,7 +90,7 @@ export function fields<T extends object>(shape: Shape<T>): Kind<T> {
   const build = (given: readonly string[], names: readonly string[], read: (name: string, field: Field<unknown>) => unknown, place: Place): T => {
     const problems: ConfigProblem[] = given
       .filter((key) => !names.includes(key))
-      .map((key) => ({ where: place(key), reason: `${key} is not a key of this${suggestion(key, names)}` }))
+      .map((key) => ({ where: place(key), reason: `${key} is not a key of this${suggestion(key, names) || `; known are ${names.join(', ')}`}` }))
     const values = known.map(([name, field], index) => {
       const key = names[index] ?? ''
       if (!given.includes(key)) {

@@ -35,6 +35,6 @@ describe('disco config', () => {
     assert.equal(lines[0], `disco: ${file}:6:1: redis is left out: Disco keeps no cache in Redis`)
     assert.match(lines[1] ?? '', /^disco: --listen: /)
     assert.equal(lines[2], `disco: ${file}:1:1: storage.s3 is not supported: Disco does not store in buckets yet`)
-    assert.equal(lines[3], `disco: ${file}:4:5: is a certificate without its key: add http.tls.key`)
+    assert.equal(lines[3], `disco: ${file}:4:5: http.tls.certificate: is a certificate without its key: add http.tls.key`)
   })
 })

@@ -62,14 +62,16 @@ describe('configuration', () => {
   })
 
   it('tells everything that is wrong at once, with its place', async () => {
-    const content = 'disco:\n  netwrok: private\n  processes: none\nhtttp:\n  addr: x\n'
+    const content = 'disco:\n  netwrok: private\n  processes: none\nhtttp:\n  addr: x\nhttp:\n  addr: nonsense\n  headers: 7\n'
     assert.deepEqual(await problems(['--prot', '1', '--clone-timeout', 'soon'], { DISCO_PORT: '70000' }, content), [
       '--prot: is not an option; is --port meant?',
       "DISCO_PORT: '70000' is not a whole number from 0 to 65535",
       "--clone-timeout: 'soon' is not a duration like 30s, 500ms or 5m",
       '/config.yaml:2:3: disco.netwrok is not a key; is disco.network meant?',
-      "/config.yaml:3:3: 'none' is not a whole number from 1 to 256",
+      "/config.yaml:3:3: disco.processes: 'none' is not a whole number from 1 to 256",
       '/config.yaml:4:1: htttp is not a key; is http meant?',
+      "/config.yaml:7:3: http.addr: 'nonsense' is not an address like :1970 or 127.0.0.1:1970",
+      '/config.yaml:8:3: http.headers: takes keys below it, not a value',
     ])
   })
 
@@ -77,6 +79,21 @@ describe('configuration', () => {
     const [first] = await problems([], {}, 'disco:\n  port: [1\n')
     assert.match(first ?? '', /^\/config\.yaml:\d+:\d+: /)
     assert.deepEqual(await problems([], {}, '- a\n'), ['/config.yaml:1:1: is not a list of keys and values'])
+  })
+
+  it('names a key that stands twice, and tells what else is wrong', async () => {
+    const content = 'http:\n  addr: x\n  secret: a\n  secret: b\nlog:\n  level: loud\nhttp:\n  prefix: p\n'
+    const found = await problems([], {}, content)
+    assert.deepEqual(found.map((problem) => problem.replaceAll(`${directory}/`, '')), [
+      "/config.yaml:2:3: http.addr: 'x' is not an address like :1970 or 127.0.0.1:1970",
+      '/config.yaml:4:3: http.secret stands twice, first at config.yaml:3:3: put what belongs to it in one place',
+      "/config.yaml:6:3: log.level: 'loud' is none of debug, info, warn, error",
+      '/config.yaml:7:1: http stands twice, first at config.yaml:1:1: put what belongs to it in one place',
+      "/config.yaml:8:3: http.prefix: 'p' is not a path like /registry/",
+    ])
+    assert.deepEqual(await problems([], { REGISTRY_LOG_FIELDS: '{a: b, a: c}' }), [
+      'REGISTRY_LOG_FIELDS:1:8: a stands twice, first at REGISTRY_LOG_FIELDS:1:2: put what belongs to it in one place',
+    ])
   })
 
   it('refuses a file that is named and not there, and misses the default one silently', async () => {
@@ -144,7 +161,7 @@ describe('configuration', () => {
       'REGISTRY_AUTH_TOKEN_REALM: auth.token lacks issuer',
       'REGISTRY_AUTH_TOKEN_REALM: auth.token lacks rootcertbundle or jwks: without keys no token can be believed',
       '/config.yaml:2:3: auth.htpasswd lacks path',
-      '/config.yaml:6:5: is about TLS: add http.tls.certificate and http.tls.key',
+      '/config.yaml:6:5: http.tls.clientcas: is about TLS: add http.tls.certificate and http.tls.key',
     ])
     assert.deepEqual(await problems([], {}, 'auth:\n  htpaswd:\n    realm: x\n'), ['/config.yaml:2:3: auth.htpaswd is not a key; is auth.htpasswd meant?'])
     await load([], {}, 'auth:\nstorage:\n  maintenance:\n    readonly:\n      enabled: false\n')

@@ -28,19 +28,21 @@ disco:
   limits:
     rate: fast
     blobsize: 10XB
+    bogus: 1
 `
     assert.deepEqual(await loader.problems(content), [
-      "config.yaml:4:7: 'ftp://x' is not a URL like https://registry.example.com",
-      "config.yaml:5:7: '5' is too short (a bare number is nanoseconds): is 5s meant?",
-      'config.yaml:6:7: thresold is not a key of this; is threshold meant?',
-      'config.yaml:7:7: name is missing',
-      "config.yaml:8:17: 'a b' is not the name of a header",
-      'config.yaml:8:29: takes values, not keys',
-      'config.yaml:10:5: users is missing',
-      "config.yaml:11:5: 'pul' is none of pull, push, delete, *",
-      'config.yaml:12:5: takes keys below it, not a value',
-      "config.yaml:15:5: 'fast' is not a whole number from 0 to 1000000000",
-      "config.yaml:16:5: '10XB' is not a size like 10MB or 4GiB",
+      "config.yaml:4:7: notifications.endpoints[0].url: 'ftp://x' is not a URL like https://registry.example.com",
+      "config.yaml:5:7: notifications.endpoints[0].timeout: '5' is too short (a bare number is nanoseconds): is 5s meant?",
+      'config.yaml:6:7: notifications.endpoints[0].thresold is not a key of this; is threshold meant?',
+      'config.yaml:7:7: notifications.endpoints[1]: name is missing',
+      "config.yaml:8:17: notifications.endpoints[1].headers.a b: 'a b' is not the name of a header",
+      'config.yaml:8:29: notifications.endpoints[1].headers.c: takes values, not keys',
+      'config.yaml:10:5: access[0]: users is missing',
+      "config.yaml:11:5: access[0].actions: 'pul' is none of pull, push, delete, *",
+      'config.yaml:12:5: access[1]: takes keys below it, not a value',
+      "config.yaml:15:5: disco.limits.rate: 'fast' is not a whole number from 0 to 1000000000",
+      "config.yaml:16:5: disco.limits.blobsize: '10XB' is not a size like 10MB or 4GiB",
+      'config.yaml:17:5: disco.limits.bogus is not a key of this; known are uploadsperclient, requestsperclient, rate, burst, clonesperclient, clonesize, blobsize, connections, headersize',
     ])
   })
 
