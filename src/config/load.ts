@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { FILE_VARIABLE, readEnvironment, type Environment } from './environment.ts'
 import { readFileText } from './file.ts'
 import type { Flags } from './flags.ts'
+import { HIDDEN, hiddenIn } from './hidden.ts'
 import { expandPath } from './kinds.ts'
 import { suggestion } from './nearest.ts'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
@@ -88,7 +89,12 @@ function checkFor(name: OptionName, checks: Checks): ((value: Config[OptionName]
 function valueOf(name: OptionName, sources: Sources, checks: Checks, problems: ConfigProblem[]): Config[OptionName] {
   const option: Option<Config[OptionName]> = OPTIONS[name]
   // every source is read, also those that another one overrides, so that every fault is told at once
-  const values = sources.settingsOf(name, problems).flatMap((raw) => {
+  const settings = sources.settingsOf(name, problems)
+  const [inForce] = settings
+  for (const where of inForce === undefined ? [] : hiddenIn(inForce, option.secret === true)) {
+    problems.push({ where, reason: `has ${HIDDEN} for a secret, as disco config prints it: write the secret itself` })
+  }
+  const values = settings.flatMap((raw) => {
     try {
       const value = option.kind.read(raw)
       checkFor(name, checks)?.(value)

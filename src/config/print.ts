@@ -1,13 +1,8 @@
 import { Document, isCollection, isScalar, visit, type Node } from 'yaml'
+import { HIDDEN, withoutSecrets } from './hidden.ts'
 import type { LoadedConfig } from './load.ts'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { Option } from './options/option.ts'
-
-const HIDDEN = '***'
-/** What opens doors in the query of a URL, as webhooks have it. */
-const SECRET_QUERY = /([?&][^=&]*(?:token|passw|secret|sig|key|code|auth|cred)[^=&]*=)[^&#]*/gi
-/** Names of headers and fields that hold what nobody else may read. */
-const SECRET_NAME = /auth|cookie|passw|secret|token|key|credential|sig/i
 
 interface Shown {
   readonly key: string
@@ -49,15 +44,4 @@ function shown({ config, origin }: LoadedConfig): Shown[] {
 
 function isOfScheme(key: string): boolean {
   return key.startsWith('auth.')
-}
-
-function withoutSecrets(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/^(\w+:\/\/)[^/?#\s]*@/, `$1${HIDDEN}@`).replace(SECRET_QUERY, `$1${HIDDEN}`)
-  if (Array.isArray(value)) return value.map(withoutSecrets)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, SECRET_NAME.test(key) ? hidden(below) : withoutSecrets(below)]))
-}
-
-function hidden(value: unknown): unknown {
-  return Array.isArray(value) ? value.map(() => HIDDEN) : HIDDEN
 }
