@@ -24,6 +24,8 @@ export function readKey(path: string, raw: Raw, settings: Settings): void {
     readSpecialKey(path, raw, settings)
   } else if (GROUPS.has(path)) {
     groups.set(path, where)
+    // Whoever wrote it meant to keep others out.
+    if (path === 'auth' && isEmpty(raw)) problems.push({ where, reason: 'auth has nothing below it, and everybody would be let in: name htpasswd or token there, or leave auth out' })
     if (isRawMap(content)) readKeys(content, `${path}.`, settings)
     else if (typeof content === 'string' && WORD_GROUPS.includes(path)) readKey(`${path}.${content}`, { where, content: undefined }, settings)
     else if (content !== undefined) problems.push({ where, reason: `${path} takes keys below it, not a value` })
@@ -39,6 +41,10 @@ export function readKeys(entries: RawMap, prefix: string, settings: Settings): v
 /** `storage.s3` chooses it, with nothing below it too. */
 function isDriver(path: string): boolean {
   return WORD_GROUPS.some((group) => path.startsWith(`${group}.`) && !path.slice(group.length + 1).includes('.'))
+}
+
+function isEmpty({ content }: Raw): boolean {
+  return content === undefined || (isRawMap(content) && content.size === 0)
 }
 
 /** Distribution's ways to say no: no value, nothing below, `enabled: false`. */

@@ -164,7 +164,12 @@ describe('configuration', () => {
       '/config.yaml:6:5: http.tls.clientcas: is about TLS: add http.tls.certificate and http.tls.key',
     ])
     assert.deepEqual(await problems([], {}, 'auth:\n  htpaswd:\n    realm: x\n'), ['/config.yaml:2:3: auth.htpaswd is not a key; is auth.htpasswd meant?'])
-    await load([], {}, 'auth:\nstorage:\n  maintenance:\n    readonly:\n      enabled: false\n')
+    for (const empty of ['auth:\n', 'auth: {}\n']) {
+      assert.deepEqual(await problems([], {}, empty), [
+        '/config.yaml:1:1: auth has nothing below it, and everybody would be let in: name htpasswd or token there, or leave auth out',
+      ])
+    }
+    await load([], {}, 'storage:\n  maintenance:\n    readonly:\n      enabled: false\n')
   })
 
   it('tells what other rooms have against a value with the place of that value', async () => {
