@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { FileLock } from './file-lock.ts'
 
@@ -26,6 +26,7 @@ export class DataDirectory {
     const holder = join(path, 'running.json')
     try {
       makeDirectory(path)
+      if (!statSync(path).isDirectory()) throw new Error('it is not a directory')
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
     } catch (cause) {
       throw new DataDirectoryError(`cannot use the data directory ${path}: ${(cause as Error).message}`, { cause })

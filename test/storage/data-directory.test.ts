@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -35,6 +35,17 @@ describe('DataDirectory', () => {
       directory.release()
     } finally {
       process.umask(before)
+      rmSync(parent, { recursive: true })
+    }
+  })
+
+  it('is a directory', () => {
+    const parent = mkdtempSync(join(tmpdir(), 'disco-data-'))
+    const path = join(parent, 'file')
+    try {
+      writeFileSync(path, '')
+      for (const wrong of [path, join(path, 'below')]) assert.throws(() => DataDirectory.claim(wrong), /cannot use the data directory \S+file\S*: .*not a directory/)
+    } finally {
       rmSync(parent, { recursive: true })
     }
   })
