@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
+import { FILE_CHECKS } from './assembly/file-checks.ts'
 import { createNetwork, forwarding, NETWORK_CHECKS } from './assembly/network.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
 import { Observability } from './assembly/observability.ts'
@@ -67,7 +68,7 @@ export interface Disco {
 }
 
 /** What the rooms that know more than the shape of a value have against it, told before anything starts. */
-export const CONFIG_CHECKS: Checks = { ...SERVER_CHECKS, ...NETWORK_CHECKS }
+export const CONFIG_CHECKS: Checks = { values: { ...SERVER_CHECKS, ...NETWORK_CHECKS }, files: FILE_CHECKS }
 
 /**
  * Builds a Disco on its data directory; nothing listens before `start`.

@@ -1,4 +1,4 @@
-import type { Checks } from '../config/load.ts'
+import type { ValueChecks } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
 import { isHere } from '../global/clone-flight.ts'
 import { cidOf } from '../global/names.ts'
@@ -21,7 +21,7 @@ export interface NetworkGround {
 }
 
 /** What the network has against values, told before it starts. */
-export const NETWORK_CHECKS: Checks = {
+export const NETWORK_CHECKS: ValueChecks = {
   listen: checkMultiaddrs,
   announce: checkMultiaddrs,
   peer: (peers) => void parsePeers(peers),

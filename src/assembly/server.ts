@@ -1,6 +1,6 @@
 import { ConfigError } from '../config/problem.ts'
 import type { Config } from '../config/options.ts'
-import type { Checks } from '../config/load.ts'
+import type { ValueChecks } from '../config/load.ts'
 import { ciphersOf } from '../http/cipher-suites.ts'
 import { ClientLimits } from '../http/client-limits.ts'
 import { Networks } from '../http/networks.ts'
@@ -24,7 +24,7 @@ export interface BuiltServer {
 }
 
 /** What the server has against values, told before it starts and with the option that it stands in. */
-export const SERVER_CHECKS: Checks = { tlsCipherSuites: ciphersOf }
+export const SERVER_CHECKS: ValueChecks = { tlsCipherSuites: ciphersOf }
 
 /**
  * The HTTP face, as the configuration has it.

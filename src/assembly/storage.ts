@@ -24,7 +24,7 @@ export interface BuiltStorage {
   close(): Promise<void>
 }
 
-type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly' | 'processes'>
+type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'>
 
 /** The database of the data directory. */
 const DATABASE = 'disco.db'
@@ -35,7 +35,7 @@ const DATABASE = 'disco.db'
  * @throws ConfigError, StorageFailedError
  */
 export async function openStorage(config: Choice): Promise<BuiltStorage> {
-  if (config.storageInmemory) return openMemory(config)
+  if (config.storageInmemory) return openMemory()
   if (config.storageFilesystem !== undefined) return openFilesystem(config.storageFilesystem, config)
   const store = await EmbeddedStore.open(config.data)
   const { database } = store
@@ -62,10 +62,7 @@ async function openFilesystem(root: string, { data, readonly }: Choice): Promise
   return closingAfter(store, () => withIndex(store, data, () => store.close()))
 }
 
-async function openMemory({ processes }: Choice): Promise<BuiltStorage> {
-  if (processes > 1) {
-    throw new ConfigError([{ where: 'storage.inmemory', reason: `is of one process alone: with ${processes} each would have other images; name one process, or another storage` }])
-  }
+async function openMemory(): Promise<BuiltStorage> {
   const directory = await mkdtemp(join(tmpdir(), 'disco-index-'))
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true })
   try {

@@ -56,7 +56,7 @@ function textsOf(chain: unknown): string[] {
   return chain
 }
 
-function readBundle(pem: string): Bundle {
+export function readBundle(pem: string): Bundle {
   const roots = readCertificates(pem)
   return { roots, keys: new Map(roots.flatMap(({ publicKey }) => [[thumbprint(publicKey), publicKey], [libtrustId(publicKey), publicKey]])) }
 }
@@ -76,7 +76,7 @@ function libtrustId(key: KeyObject): string {
 }
 
 /** @throws Error when it is no key set, or has no key that can be used */
-function readKeySet(text: string): ReadonlyMap<string, JWK> {
+export function readKeySet(text: string): ReadonlyMap<string, JWK> {
   const set = parseJson(text)
   const given = typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys) ? (set.keys as unknown[]) : undefined
   if (given === undefined) throw new Error('it is no JSON Web Key Set: {"keys":[…]}')

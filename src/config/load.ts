@@ -23,8 +23,16 @@ export interface LoadedConfig {
   readonly origin: (name: OptionName) => string | undefined
 }
 
-/** What rooms that know more than the shape of a value have against it. Each throws an Error that says what would be right. */
-export type Checks = { readonly [Name in OptionName]?: (value: Config[Name]) => void }
+/** What rooms that know more than the shape have against a configuration. Each throws an Error that says what would be right. */
+export interface Checks {
+  readonly values?: ValueChecks
+  readonly files?: FileChecks
+}
+
+export type ValueChecks = { readonly [Name in OptionName]?: (value: Config[Name]) => void }
+
+/** Of each file that an option in force names; what is overridden need not be there. */
+export type FileChecks = { readonly [Name in OptionName]?: (path: string, config: Config) => void }
 
 /**
  * The configuration: flags before environment before file before defaults.
@@ -36,7 +44,7 @@ export async function loadConfig(flags: Flags, env: Environment, checks: Checks 
   const sources = new Sources([flags.settings, readEnvironment(env), file])
   const problems = [...sources.problems]
   const config = Object.fromEntries(optionNames().map((name) => [name, valueOf(name, sources, checks, problems)])) as unknown as Config
-  problems.push(...contradictions(config, sources))
+  problems.push(...contradictions(config, sources), ...fileProblems(config, checks, (name) => sources.option(name)))
   if (problems.length > 0) throw new ConfigError(inOrder(problems).map((problem) => sources.named(problem)), sources.warnings)
   return { config, warnings: sources.warnings, origin: (name) => sources.option(name) }
 }
@@ -65,7 +73,7 @@ export function completeConfig(given: Partial<Config>, checks: Checks = {}): Con
   })) as unknown as Config
   // Who hands on a whole configuration gives the defaults too, and has not chosen them.
   const isGiven = (name: OptionName): string | undefined => (given[name] === undefined || given[name] === OPTIONS[name].default ? undefined : name)
-  problems.push(...contradictions(config, { option: isGiven, group: () => undefined }))
+  problems.push(...contradictions(config, { option: isGiven, group: () => undefined }), ...fileProblems(config, checks))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
 }
@@ -82,8 +90,29 @@ function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
   })
 }
 
+function fileProblems(config: Config, { files = {} }: Checks, origin: (name: OptionName) => string | undefined = () => undefined): ConfigProblem[] {
+  return optionNames().flatMap((name) => {
+    const check = files[name]
+    const paths = [config[name]].flat().filter((value) => typeof value === 'string')
+    if (check === undefined) return []
+    return paths.flatMap((path) => {
+      try {
+        check(path, config)
+        return []
+      } catch (error) {
+        return [{ where: origin(name) ?? name, reason: `cannot use ${path}: ${withoutPath((error as Error).message)}` }]
+      }
+    })
+  })
+}
+
+/** `ENOENT: no such file or directory, open '/x'` */
+function withoutPath(message: string): string {
+  return message.replace(/^E[A-Z]+: (.*), \w+(?: '.*')?$/s, '$1')
+}
+
 function checkFor(name: OptionName, checks: Checks): ((value: Config[OptionName]) => void) | undefined {
-  return checks[name] as ((value: Config[OptionName]) => void) | undefined
+  return checks.values?.[name] as ((value: Config[OptionName]) => void) | undefined
 }
 
 function valueOf(name: OptionName, sources: Sources, checks: Checks, problems: ConfigProblem[]): Config[OptionName] {

@@ -70,8 +70,12 @@ function authProblems(config: Config, origins: Origins): ConfigProblem[] {
 }
 
 function storageProblems(config: Config, origins: Origins): ConfigProblem[] {
-  if (config.storageFilesystem === undefined || !config.storageInmemory) return []
-  return [{ where: origins.option('storageInmemory') ?? 'storageInmemory', reason: 'storage.inmemory and storage.filesystem: images are in one of them' }]
+  if (!config.storageInmemory) return []
+  const where = origins.option('storageInmemory') ?? 'storageInmemory'
+  return [
+    ...(config.storageFilesystem === undefined ? [] : [{ where, reason: 'storage.inmemory and storage.filesystem: images are in one of them' }]),
+    ...(config.processes === 1 ? [] : [{ where, reason: `storage.inmemory is of one process alone: with ${config.processes} each would have other images; name one process, or another storage` }]),
+  ]
 }
 
 function sameNames({ notificationEndpoints }: Config, origins: Origins): ConfigProblem[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -54,6 +54,7 @@ describe('a registry on another storage', () => {
     const several = await start(['serve', ...LOCAL, '--data', data, '--processes', '2'], env).ended
     assert.equal(several.code, 1)
     assert.match(several.err, /of one process alone: with 2 each would have other images/)
+    await assert.rejects(stat(data), { code: 'ENOENT' })
 
     const first = await createDisco({ ...LOOPBACK, data, storageInmemory: true })
     const peer = await first.start()

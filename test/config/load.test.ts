@@ -173,7 +173,7 @@ describe('configuration', () => {
   })
 
   it('tells what other rooms have against a value with the place of that value', async () => {
-    const checks = { listen: () => { throw new Error('is taken') } }
+    const checks = { values: { listen: () => { throw new Error('is taken') } } }
     const error = await loadConfig(readFlags([]), { DISCO_LISTEN: '/ip4/127.0.0.1/tcp/1' }, checks).catch((reason: unknown) => reason)
     assert.ok(error instanceof ConfigError)
     assert.deepEqual(error.problems, [{ where: 'DISCO_LISTEN', reason: 'is taken' }])

@@ -15,6 +15,7 @@ const CONTRADICTIONS: readonly (readonly [content: string, ...problems: string[]
   ['validation: {manifests: {indexes: {platforms: list}}}\n', '1:36: validation.manifests.indexes.platforms: is a list, and there is none: add validation.manifests.indexes.platformlist'],
   ['validation: {manifests: {indexes: {platformlist: [{os: a, architecture: b}]}}}\n', '1:36: validation.manifests.indexes.platformlist: counts with validation.manifests.indexes.platforms: list'],
   ['storage: {inmemory: {}, filesystem: {rootdirectory: /r}}\n', '1:11: storage.inmemory and storage.filesystem: images are in one of them'],
+  ['storage: inmemory\ndisco: {processes: 2}\n', '1:1: storage.inmemory is of one process alone: with 2 each would have other images; name one process, or another storage'],
   ['access: [{repository: a, users: b, actions: pull}]\n', '1:1: access: names users, and nobody can log in: add auth.htpasswd or auth.token'],
   ['disco: {anonymouspull: true}\n', '1:9: disco.anonymouspull: leaves pulls open beside a login, and there is none: add auth.htpasswd or auth.token'],
   ['notifications: {endpoints: [{name: a, url: "http://a"}, {name: a, url: "http://b"}]}\n', '1:17: notifications.endpoints: has two endpoints called a'],

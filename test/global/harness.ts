@@ -80,7 +80,6 @@ export class TestDisco {
       storageFilesystem: kind === 'filesystem' ? join(directory, 'tree') : undefined,
       storageInmemory: kind === 'memory',
       readonly: false,
-      processes: 1,
     })
     return new TestDisco(directory, storage, options)
   }

@@ -20,7 +20,7 @@ async function withTree(run: (open: (data: string) => Promise<BuiltStorage>) => 
   try {
     await run(async (data) => {
       await mkdir(join(directory, data), { recursive: true })
-      const storage = await openStorage({ data: join(directory, data), storageFilesystem: join(directory, 'tree'), storageInmemory: false, readonly: false, processes: 1 })
+      const storage = await openStorage({ data: join(directory, data), storageFilesystem: join(directory, 'tree'), storageInmemory: false, readonly: false })
       opened.push(storage)
       return storage
     })

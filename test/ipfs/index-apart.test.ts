@@ -21,7 +21,6 @@ async function openBuilt(test: Test, kind: 'filesystem' | 'memory'): Promise<Bui
     storageFilesystem: kind === 'filesystem' ? join(directory, 'tree') : undefined,
     storageInmemory: kind === 'memory',
     readonly: false,
-    processes: 1,
   })
   test.after(async () => {
     await storage.close()

@@ -11,6 +11,11 @@ const SWARM_KEY = /^\/key\/swarm\/psk\/1\.0\.0\/\r?\n\/base16\/\r?\n([0-9a-fA-F]
  */
 export async function loadSwarmKey(key: string | Uint8Array): Promise<Uint8Array> {
   const text = typeof key !== 'string' ? new TextDecoder().decode(key) : key.startsWith('/key/swarm/') ? key : await read(key)
+  return parseSwarmKey(text)
+}
+
+/** @throws NetworkOptionError when the text of a file is not in Kubo's format */
+export function parseSwarmKey(text: string): Uint8Array {
   const hex = SWARM_KEY.exec(text)?.[1]
   if (hex === undefined) {
     throw new NetworkOptionError('the swarm key is not in the format /key/swarm/psk/1.0.0/, /base16/, 64 hex digits (one a line)')
