@@ -20,7 +20,9 @@ import type { Registry } from './registry/registry.ts'
 import { DataDirectory } from './storage/data-directory.ts'
 import { silentLogger } from './telemetry/create-logger.ts'
 import type { Logger } from './telemetry/logger.ts'
+import type { Rotation } from './telemetry/health.ts'
 import type { MetricsSnapshot } from './telemetry/metrics.ts'
+import type { OtherProcesses } from './telemetry/other-processes.ts'
 
 export type { Config, DiscoService, Logger, NodeInfo, Registry }
 
@@ -33,8 +35,8 @@ export interface DiscoOptions extends Partial<Config> {
   readonly upstream?: string | undefined
   /** What tells this process from those others in metrics. @default main */
   readonly processName?: string | undefined
-  /** The metrics of those others, to be told with one's own. */
-  readonly otherMetrics?: (() => Promise<readonly MetricsSnapshot[]>) | undefined
+  /** Those others, where this one has the debug address of all. */
+  readonly others?: OtherProcesses | undefined
 }
 
 export interface StartOptions {
@@ -61,6 +63,8 @@ export interface Disco {
   reload(): void
   /** Says to whoever asks that nothing shall come any more; `stop` does so too. */
   drain(): void
+  /** Takes it out of rotation, and in again, with the others that it knows. */
+  rotate(rotation: Rotation): Promise<void>
   /** What this process has counted; undefined without a debug address. */
   metrics(): Promise<MetricsSnapshot | undefined>
   /** Tells those who find the data directory taken where this Disco answers. */
@@ -77,24 +81,24 @@ export const CONFIG_CHECKS: Checks = { values: { ...SERVER_CHECKS, ...NETWORK_CH
  * @throws DataDirectoryError when the directory can't be used or another Disco runs on it
  */
 export async function createDisco({ log = silentLogger(), ...options }: DiscoOptions = {}): Promise<Disco> {
-  const { socket, upstream, processName, otherMetrics, ...given } = options
+  const { socket, upstream, processName, others, ...given } = options
   const config = completeConfig(given, CONFIG_CHECKS)
   const parts = new AsyncDisposableStack()
   try {
-    return await assemble(config, { log, socket, upstream, processName, otherMetrics, parts })
+    return await assemble(config, { log, socket, upstream, processName, others, parts })
   } catch (error) {
     await parts.disposeAsync()
     throw error
   }
 }
 
-interface Ground extends Pick<DiscoOptions, 'socket' | 'upstream' | 'processName' | 'otherMetrics'> {
+interface Ground extends Pick<DiscoOptions, 'socket' | 'upstream' | 'processName' | 'others'> {
   readonly log: Logger
   /** What has to be closed: the last that was built is the first to go, whatever becomes of the others. */
   readonly parts: AsyncDisposableStack
 }
 
-async function assemble(config: Config, { log, socket, upstream, processName: name = 'main', otherMetrics: others, parts }: Ground): Promise<Disco> {
+async function assemble(config: Config, { log, socket, upstream, processName: name = 'main', others, parts }: Ground): Promise<Disco> {
   const directory = upstream === undefined ? parts.adopt(DataDirectory.claim(config.data), (claimed) => claimed.release()) : undefined
   const storage = parts.adopt(await openStorage(config), (opened) => opened.close())
   const { index } = storage
@@ -178,6 +182,7 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
     stop: () => (stopped ??= stop()),
     reload: () => tls?.reload(),
     drain: () => observability.stopping(),
+    rotate: observability.rotate,
     metrics: () => observability.snapshot(),
     announce: (address) => directory?.announce(address),
   }

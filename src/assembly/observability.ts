@@ -8,10 +8,11 @@ import { observedSessions } from '../ipfs/observed-sessions.ts'
 import type { Notifications } from '../notifications/notifications.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { ObservedStore } from '../storage/observed-store.ts'
-import { Health } from '../telemetry/health.ts'
+import { Health, type Rotation } from '../telemetry/health.ts'
 import type { AddGauge } from '../telemetry/gauge.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.ts'
+import type { OtherProcesses } from '../telemetry/other-processes.ts'
 import type { Tracer } from '../telemetry/tracer.ts'
 import { addChecks } from './health-checks.ts'
 import { observedAuthorizer } from './observed-authorizer.ts'
@@ -26,8 +27,7 @@ export interface ObservabilityGround {
   readonly name: string
   /** Whether its requests come from other processes of the registry, which have counted them. */
   readonly local: boolean
-  /** The metrics of the others. */
-  readonly others?: (() => Promise<readonly MetricsSnapshot[]>) | undefined
+  readonly others?: OtherProcesses | undefined
   readonly log: Logger
 }
 
@@ -124,6 +124,12 @@ export class Observability {
     log.info({ address, port }, 'metrics and health are served')
   }
 
+  /** Resolves when all processes of the registry that this one knows say so to whoever asks. */
+  readonly rotate = async (rotation: Rotation): Promise<void> => {
+    this.health.rotation = rotation
+    await this.#ground.others?.rotate(rotation)
+  }
+
   /** Says so to whoever asks, before anything stops. */
   stopping(): void {
     this.health.stop()
@@ -137,8 +143,8 @@ export class Observability {
   #pages(): Map<string, Page> {
     const { config: { prometheusPath }, others } = this.#ground
     const metrics = this.#metrics
-    const pages = new Map([...healthPages(this.health), ...debugHealthPages(this.health)])
-    if (metrics !== undefined) pages.set(prometheusPath, metricsPage(metrics.contentType, async () => metrics.text(await others?.())))
+    const pages = new Map([...healthPages(this.health), ...debugHealthPages(this.health, this.rotate)])
+    if (metrics !== undefined) pages.set(prometheusPath, metricsPage(metrics.contentType, async () => metrics.text(await others?.metrics())))
     return pages
   }
 }

@@ -18,14 +18,17 @@ export async function serveWithWorkers(config: Config): Promise<void> {
   const log = createLogger(config)
   const socket = socketPath(config.data)
   const workers = new Workers({ count: config.processes, env: { [UPSTREAM_VARIABLE]: socket }, grace: config.drainTimeout, log: log.child({ name: 'workers' }) })
-  const disco = await createDisco({ ...config, socket, otherMetrics: () => workers.metrics(), log })
+  const disco = await createDisco({ ...config, socket, others: workers, log })
   const stop = async (): Promise<void> => {
     disco.drain()
     await workers.stop()
     await disco.stop()
   }
   onShutdown(stop)
-  if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
+  onHangup(config, log, () => {
+    disco.reload()
+    void workers.reload()
+  })
   try {
     await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
     const address = await workers.start()

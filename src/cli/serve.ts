@@ -5,7 +5,7 @@ import type { Config } from '../config/options.ts'
 import { createDisco, CONFIG_CHECKS } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import type { CommandLine } from './command-line.ts'
-import { onHangup } from './hangup.ts'
+import { onHangup, outliveHangup } from './hangup.ts'
 import { serveAsWorker } from './serve-as-worker.ts'
 import { serveWithWorkers } from './serve-with-workers.ts'
 import { onShutdown } from './shutdown.ts'
@@ -13,6 +13,7 @@ import { addressLine, nodeLines } from './start-lines.ts'
 
 /** `disco serve`: runs until it is told to end. */
 export async function serve({ options, operands }: CommandLine): Promise<void> {
+  outliveHangup()
   const { config, warnings } = await loadConfig(readFlags([...options, ...operands]), process.env, CONFIG_CHECKS)
   if (cluster.isWorker) return serveAsWorker(config)
   for (const warning of warnings) console.warn(`disco: ${warning}`)
@@ -20,9 +21,10 @@ export async function serve({ options, operands }: CommandLine): Promise<void> {
 }
 
 async function serveAlone(config: Config): Promise<void> {
-  const disco = await createDisco({ ...config, log: createLogger(config) })
+  const log = createLogger(config)
+  const disco = await createDisco({ ...config, log })
   onShutdown(() => disco.stop())
-  if (config.tlsCertificate !== undefined) onHangup(() => disco.reload())
+  onHangup(config, log, () => disco.reload())
   try {
     const address = await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
     console.log(addressLine(address))

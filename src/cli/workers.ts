@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WORKER_VARIABLE } from '../config/environment.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { MetricsSnapshot } from '../telemetry/metrics.ts'
-import type { WorkerMessage } from './serve-as-worker.ts'
-import { askMetrics } from './worker-metrics.ts'
+import type { Rotation } from '../telemetry/health.ts'
+import type { OtherProcesses } from '../telemetry/other-processes.ts'
+import { startOf, tell, type WorkerTask } from './worker-messages.ts'
 
 /** Waited before a worker that died is replaced, at first and at most, in milliseconds; it doubles each time. */
 const FIRST_DELAY = 100
@@ -24,9 +25,11 @@ export interface WorkersOptions {
 }
 
 /** Processes that serve the port together, each replaced when it dies. */
-export class Workers {
+export class Workers implements OtherProcesses {
   readonly #options: WorkersOptions
   readonly #stopping = new AbortController()
+  readonly #listening = new Set<Worker>()
+  #rotation: Rotation = 'up'
 
   constructor(options: WorkersOptions) {
     this.#options = options
@@ -39,11 +42,18 @@ export class Workers {
     return started[0]?.address ?? ''
   }
 
-  /** What each of them has counted. */
   async metrics(): Promise<MetricsSnapshot[]> {
-    const living = Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker?.isConnected() === true)
-    const snapshots = await Promise.all(living.map((worker) => askMetrics(worker)))
-    return snapshots.filter((snapshot) => snapshot !== undefined)
+    return (await this.#tellAll('metrics')).filter((snapshot) => snapshot !== undefined)
+  }
+
+  async rotate(rotation: Rotation): Promise<void> {
+    this.#rotation = rotation
+    await this.#tellAll(rotation)
+  }
+
+  /** Has each of them read files again. */
+  async reload(): Promise<void> {
+    await this.#tellAll('reload')
   }
 
   /** Lets each finish what it has in flight. */
@@ -81,12 +91,18 @@ export class Workers {
   /** @param number what metrics know it by: whoever takes its place has the same, or every death would make series anew */
   async #fork(number: number): Promise<{ worker: Worker; address: string }> {
     const worker = cluster.fork({ ...this.#options.env, [WORKER_VARIABLE]: String(number) })
-    const message = await Promise.race([
-      once(worker, 'message').then(([received]) => received as WorkerMessage),
-      once(worker, 'exit').then(([code, signal]): WorkerMessage => ({ failure: [`a worker ended before it served: ${signal ?? code}`] })),
-    ])
-    if ('failure' in message) throw new Error(message.failure.join('; '))
-    return { worker, address: message.address }
+    worker.once('exit', () => this.#listening.delete(worker))
+    const start = await startOf(worker, () => {
+      this.#listening.add(worker)
+      void tell(worker, this.#rotation)
+    })
+    if ('failure' in start) throw new Error(start.failure.join('; '))
+    return { worker, address: start.address }
+  }
+
+  async #tellAll(task: WorkerTask): Promise<(MetricsSnapshot | undefined)[]> {
+    const living = [...this.#listening].filter((worker) => worker.isConnected())
+    return await Promise.all(living.map((worker) => tell(worker, task)))
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Health } from '../telemetry/health.ts'
+import type { Health, Rotation } from '../telemetry/health.ts'
 import { json, type Answer } from './answer.ts'
 import { RegistryError } from '../oci/errors.ts'
 
@@ -19,14 +19,14 @@ export function healthPages(health: Health): Map<string, Page> {
 }
 
 /** Distribution's: what is wrong, by the names of the checks, and a switch to take this registry out of rotation. */
-export function debugHealthPages(health: Health): Map<string, Page> {
+export function debugHealthPages(health: Health, rotate: (rotation: Rotation) => Promise<void>): Map<string, Page> {
   return new Map([
     ['/debug/health', reading(async () => {
       const failures = await health.failures()
       return json(Object.keys(failures).length === 0 ? 200 : 503, failures)
     })],
-    ['/debug/health/down', switching(() => (health.down = 'manual Check'))],
-    ['/debug/health/up', switching(() => (health.down = undefined))],
+    ['/debug/health/down', switching(() => rotate('down'))],
+    ['/debug/health/up', switching(() => rotate('up'))],
   ])
 }
 
@@ -41,10 +41,10 @@ function reading(page: () => Promise<Answer>): Page {
   }
 }
 
-function switching(act: () => void): Page {
+function switching(act: () => Promise<void>): Page {
   return async ({ method }) => {
     if (method !== 'POST') return { status: 404 }
-    act()
+    await act()
     return { status: 200 }
   }
 }

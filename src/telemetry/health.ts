@@ -12,6 +12,9 @@ export interface CheckOptions {
   readonly timeout?: number | undefined
 }
 
+/** Out of rotation by hand, and in again: Distribution's `/debug/health/down` and `/debug/health/up`. */
+export type Rotation = 'down' | 'up'
+
 const INTERVAL = 10_000
 const TIMEOUT = 5000
 
@@ -23,7 +26,7 @@ export class Health {
   readonly #checks = new Map<string, Check>()
   readonly #log: Logger
   #stopping = false
-  #down: string | undefined
+  #rotation: Rotation = 'up'
 
   constructor(log: Logger) {
     this.#log = log
@@ -38,9 +41,8 @@ export class Health {
     this.#stopping = true
   }
 
-  /** As Distribution's `/debug/health/down` and `/debug/health/up`. */
-  set down(reason: string | undefined) {
-    this.#down = reason
+  set rotation(rotation: Rotation) {
+    this.#rotation = rotation
   }
 
   /** What is wrong, by the names of the checks; nothing when all is well. */
@@ -49,7 +51,7 @@ export class Health {
     const checks = [...this.#checks.values()]
     const failures = await Promise.all(checks.map(async (check) => [check.name, await check.failure()] as const))
     const failed = failures.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
-    return Object.fromEntries(this.#down === undefined ? failed : [...failed, ['manual_http_status', this.#down]])
+    return Object.fromEntries(this.#rotation === 'up' ? failed : [...failed, ['manual_http_status', 'manual Check']])
   }
 }
 
@@ -87,10 +89,19 @@ class Check {
       this.#failed = 0
     } catch (err) {
       this.#failed++
-      this.#failure = err instanceof Error ? err.message : String(err)
+      this.#failure = reasonOf(err)
       this.#log.warn({ check: this.name, err }, 'a health check failed')
     }
   }
+}
+
+/** With what it came of: `fetch failed` alone says nothing. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { message, cause } = error
+  // a host with several addresses has a reason for each, and then none of its own
+  const own = message === '' && error instanceof AggregateError ? error.errors.map(reasonOf).join(', ') : message
+  return cause === undefined ? own : `${own}: ${reasonOf(cause)}`
 }
 
 /** Also where the probe does not look at its signal. */

@@ -45,9 +45,9 @@ test('takes no answer for a failure, also of what does not look at its signal', 
 
 test('says so once it is stopping, and while somebody has taken it out', async () => {
   const health = healthOf()
-  health.down = 'manual Check'
+  health.rotation = 'down'
   assert.deepEqual(await health.failures(), { manual_http_status: 'manual Check' })
-  health.down = undefined
+  health.rotation = 'up'
   assert.deepEqual(await health.failures(), {})
   health.stop()
   assert.deepEqual(Object.keys(await health.failures()), ['stopping'])
@@ -95,4 +95,7 @@ test('wants a status over HTTP, and somebody who listens over TCP', async () => 
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
   await assert.rejects(tcpProbe(`127.0.0.1:${port}`)(signal()), /ECONNREFUSED/)
+  const health = healthOf()
+  health.add('hook', httpProbe(`http://127.0.0.1:${port}`))
+  assert.match((await health.failures())['hook'] ?? '', /fetch failed: .*ECONNREFUSED/)
 })
