@@ -73,7 +73,7 @@ describe('the debug address', () => {
     assert.deepEqual(listed.toSorted(), names.toSorted())
   })
 
-  it('has every metric that the dashboard shows', async () => {
+  it('has every metric that the dashboard shows, and the dashboard every one of the registry', async () => {
     const suffixes = ['', '_bucket', '_sum', '_count']
     const names = new Set((await disco.metrics() ?? []).flatMap(({ name }) => suffixes.map((suffix) => name + suffix)))
     const dashboard = await readFile(join(DOCS, 'grafana/disco.json'), 'utf8')
@@ -81,5 +81,8 @@ describe('the debug address', () => {
     const used = expressions.flatMap((expression) => expression.match(/\b(?:disco|registry|nodejs|process)_\w+/g) ?? [])
     assert.ok(used.length > 20)
     assert.deepEqual(used.filter((name) => !names.has(name)), [])
+    const shown = (name: string): boolean => suffixes.some((suffix) => used.includes(name + suffix))
+    const all = (await disco.metrics() ?? []).map(({ name }) => name)
+    assert.deepEqual(all.filter((name) => /^(disco|registry)_/.test(name) && !shown(name)), [])
   })
 })

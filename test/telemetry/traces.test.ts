@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createDisco, type Disco, type DiscoOptions } from '../../src/disco.ts'
+import { digestOf, formatDigest } from '../../src/oci/digest.ts'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { OtlpTracer } from '../../src/telemetry/otlp-tracer.ts'
 import { RequestTraces } from '../../src/telemetry/request-traces.ts'
 import { samplerOf } from '../../src/telemetry/sampler.ts'
+import { until } from '../http/harness.ts'
 import { pushImage } from '../cli/image.ts'
 import { startReceiver, valueOf, type ReceivedSpan } from './otlp-receiver.ts'
 
@@ -46,6 +50,42 @@ test('a pull by CID is one trace, from who asked, over the clone and its fetches
   for (const name of ['ipfs search', 'ipfs tree', 'ipfs fetch', 'storage Commit']) assert.ok(names.includes(name), `${name} in ${names.join(', ')}`)
   const search = within(clone).find(({ name }) => name === 'ipfs search')
   assert.deepEqual(within(search).map(({ attributes }) => valueOf(attributes, 'http.route')), ['gateway'])
+})
+
+test('what is stored for a request is within it, and what delivers notifications within none', async (context) => {
+  const { endpoint, spans } = await startReceiver(context)
+  let deliveries = 0
+  const hook = createServer((request, response) => {
+    request.resume()
+    response.end()
+    deliveries++
+  })
+  await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve))
+  context.after(() => hook.close())
+  context.after(() => hook.closeAllConnections())
+  const directory = await mkdtemp(join(tmpdir(), 'disco-traces-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  const disco = await createDisco({
+    data: directory, network: 'private', host: '127.0.0.1', port: 0, listen: ['/ip4/127.0.0.1/tcp/0'], otlpEndpoint: endpoint,
+    notificationEndpoints: [{ name: 'hook', url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}` }] as never,
+  })
+  const address = await disco.start()
+  for (const size of [1000, 2000]) {
+    const body = new Uint8Array(size)
+    const pushed = await fetch(`${address}/v2/a/blobs/uploads/?digest=${formatDigest(digestOf(body))}`, { method: 'POST', body })
+    assert.equal(pushed.status, 201)
+    // what comes second is delivered when the first is dropped
+    await until(() => deliveries === size / 1000)
+  }
+  await disco.stop()
+
+  const within = (parent: string | undefined): string[] => spans.filter(({ parentSpanId }) => (parentSpanId || undefined) === parent).map(({ name }) => name)
+  const requests = spans.filter(({ name }) => name === 'HTTP POST')
+  // the blob and the event for the endpoint
+  const expected = ['storage Append', 'storage Commit', 'storage Commit']
+  assert.deepEqual(requests.map(({ spanId }) => within(spanId).filter((name) => expected.includes(name)).toSorted()), [expected, expected])
+  assert.ok(within(undefined).includes('storage Commit'))
+  assert.ok(!within(undefined).includes('storage Append'))
 })
 
 test('methods that anybody may invent name no span', async (context) => {
