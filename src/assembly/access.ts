@@ -4,6 +4,7 @@ import { Logins } from '../auth/logins.ts'
 import { OpenAuthorizer } from '../auth/open-authorizer.ts'
 import { OwnTokens } from '../auth/own-tokens.ts'
 import { PasswordAuthorizer } from '../auth/password-authorizer.ts'
+import { RecentDecisions } from '../auth/recent-decisions.ts'
 import { AccessPolicy } from '../auth/rules.ts'
 import { sharedSecret } from '../auth/shared-secret.ts'
 import { SillyAuthorizer } from '../auth/silly-authorizer.ts'
@@ -28,6 +29,11 @@ const TOKEN_PATH = '/auth/token'
 
 /** @throws AuthFileError for a file that can't be used */
 export async function createAccess(config: Config, log: Logger): Promise<Access> {
+  const access = await createDeciding(config, log)
+  return access.authorizer === undefined ? access : { ...access, authorizer: new RecentDecisions(access.authorizer) }
+}
+
+async function createDeciding(config: Config, log: Logger): Promise<Access> {
   const policy = new AccessPolicy({ rules: config.access, anonymousPull: config.anonymousPull })
   const { authHtpasswdPath: path, authHtpasswdRealm: realm = DEFAULT_REALM } = config
   if (path !== undefined) return await passwordAccess(config, { path, realm }, policy, log)
