@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
+import { readdir, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,6 +34,20 @@ for (const storage of ['the embedded store', 'files'] as const) {
     })
 
     after(() => scene.end())
+
+    /** What was cut short and never went on must not stay for good: the directory holds the images, and little beside. */
+    const assertNoLitter = async (data: string, empty: number, images: readonly RandomImage[]): Promise<void> => {
+      const allowed = images.reduce((sum, { size, blobs }) => sum + 1.01 * size + blobs.length * 64 * 1024, 1 << 20)
+      const used = async (): Promise<number> => (await diskUse(join(scene.directory, data))) - empty
+      if (storage === 'files' && (await used()) >= allowed) {
+        // On files what a crash left goes with the first start that comes an hour later.
+        await letAnHourPass(join(scene.directory, data, 'tree', '.disco'))
+        const server = await start(data)
+        for (const end = Date.now() + 20_000; Date.now() < end && (await used()) >= allowed; ) await sleep(100)
+        await server.stop()
+      }
+      assert.ok((await used()) < allowed, `${await used()} bytes are used, ${Math.floor(allowed)} would be plenty`)
+    }
 
     it(`${PUSH_CRASHES} times during pushes keeps its promises`, async (t) => {
       let server = await start('pushes')
@@ -71,7 +86,7 @@ for (const storage of ['the embedded store', 'files'] as const) {
       const client = new RegistryClient(server.url)
       for (const { cid, image } of acknowledged) await assertComplete(client, cid ?? '', 'latest', image.digest)
       await server.stop()
-      await assertNoLitter(server.data, empty, images)
+      await assertNoLitter('pushes', empty, images)
       t.diagnostic(JSON.stringify(counts))
       if (PUSH_CRASHES >= 10) assert.ok(counts.resumed > 0, 'some upload was resumed')
     })
@@ -111,7 +126,7 @@ for (const storage of ['the embedded store', 'files'] as const) {
       for (const [cid, { digest }] of all) await assertClonable(new RegistryClient(server.url), digest, cid)
       await server.stop()
       await origin.stop()
-      await assertNoLitter(server.data, empty, [...all.values()])
+      await assertNoLitter('clones', empty, [...all.values()])
       t.diagnostic(JSON.stringify(counts))
     })
   })
@@ -121,11 +136,9 @@ async function pushAll(server: DiscoServer, attempts: readonly PushAttempt[]): P
   await Promise.all(attempts.map((attempt) => push(new RegistryClient(server.url), attempt)))
 }
 
-/** What was cut short and never went on must not stay for good: the directory holds the images, and little beside. */
-async function assertNoLitter(data: string, empty: number, images: readonly RandomImage[]): Promise<void> {
-  const allowed = images.reduce((sum, { size, blobs }) => sum + 1.01 * size + blobs.length * 64 * 1024, 1 << 20)
-  const used = (await diskUse(data)) - empty
-  assert.ok(used < allowed, `${used} bytes are used, ${Math.floor(allowed)} would be plenty`)
+async function letAnHourPass(directory: string): Promise<void> {
+  const then = new Date(Date.now() - 2 * 3_600_000)
+  for (const path of await readdir(directory, { recursive: true })) await utimes(join(directory, path), then, then)
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {
