@@ -2,7 +2,8 @@ import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Registry, ty
 import { IpfsMetrics } from './ipfs-metrics.ts'
 import type { GaugeSpec, Reading } from './gauge.ts'
 import type { Logger } from './logger.ts'
-import { PreparedCounter } from './prepared-counter.ts'
+import { onceForEach } from './once-for-each.ts'
+import { PreparedCounter, type Count } from './prepared-counter.ts'
 import { RequestMetrics } from './request-metrics.ts'
 import { SessionMetrics } from './session-metrics.ts'
 import { StorageMetrics } from './storage-metrics.ts'
@@ -32,7 +33,7 @@ export class Metrics {
   readonly sessions: SessionMetrics
   readonly contentType: string
   readonly #registry = new Registry()
-  readonly #authentications: PreparedCounter<'outcome'>
+  readonly #authentications: (outcome: string) => Count
   readonly #log: Logger
 
   constructor({ process, storage, log }: MetricsOptions) {
@@ -43,12 +44,13 @@ export class Metrics {
     this.storage = new StorageMetrics(this.#registry, storage)
     this.ipfs = new IpfsMetrics(this.#registry)
     this.sessions = new SessionMetrics(this.#registry)
-    this.#authentications = new PreparedCounter({
+    const authentications = new PreparedCounter({
       name: 'disco_auth_requests_total', help: 'Requests that asked for access, by what became of them.', labelNames: ['outcome'], register: this.#registry,
     })
+    this.#authentications = onceForEach((outcome) => authentications.series(outcome))
   }
 
-  readonly authenticated = (outcome: Authentication): void => this.#authentications.inc(outcome)
+  readonly authenticated = (outcome: Authentication): void => this.#authentications(outcome).inc()
 
   /** Adds one that is read when somebody asks. */
   readonly add = ({ name, help, labels = [], counter = false, read }: GaugeSpec): void => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AggregatorRegistry, Counter, Histogram, Registry } from 'prom-client'
+import { onceForEach } from '../../src/telemetry/once-for-each.ts'
 import { PreparedCounter } from '../../src/telemetry/prepared-counter.ts'
 import { PreparedHistogram } from '../../src/telemetry/prepared-histogram.ts'
 
@@ -21,10 +22,12 @@ describe('prepared metrics', () => {
   const counter = new PreparedCounter({ name: 'c', help: 'A counter.', labelNames, register: ours })
   const theirHistogram = new Histogram({ name: 'h', help: 'A histogram.', labelNames, buckets: BUCKETS, registers: [theirs] })
   const theirCounter = new Counter({ name: 'c', help: 'A counter.', labelNames, registers: [theirs] })
+  const histograms = onceForEach((key) => histogram.series(...key.split(' ')))
+  const counters = onceForEach((key) => counter.series(...key.split(' ')))
   for (const [value, handler, method] of OBSERVED) {
-    histogram.observe(value, handler, method)
+    histograms(`${handler} ${method}`).observe(value)
     theirHistogram.observe({ handler, method }, value)
-    counter.inc(handler, method)
+    counters(`${handler} ${method}`).inc()
     theirCounter.inc({ handler, method })
   }
 
