@@ -44,6 +44,7 @@ export class Database {
   #commits = 0
   #settled = 0
   #failure: Error | undefined
+  #snapshot = false
 
   private constructor(reader: DatabaseSync, writer: Worker, reserve: Reserve) {
     this.#reader = reader
@@ -134,6 +135,7 @@ export class Database {
       await exit
     }
     await this.#holding
+    this.#endSnapshot()
     this.#statements.clear()
     if (this.#reader.isOpen) this.#reader.close()
   }
@@ -152,6 +154,7 @@ export class Database {
     const pending = this.#pending.get(outcome.id)
     if (pending === undefined) return
     this.#pending.delete(outcome.id)
+    this.#endSnapshot()
     this.#settled++
     if (outcome.leads === true) this.#commits++
     if (this.#pending.size === 0) this.#writer.unref()
@@ -173,15 +176,40 @@ export class Database {
 
   #read<T>(sql: string, run: (statement: StatementSync) => T): T {
     try {
-      let statement = this.#statements.get(sql)
-      if (statement === undefined) {
-        statement = this.#reader.prepare(sql)
-        this.#statements.set(sql, statement)
-      }
-      return run(statement)
+      this.#beginSnapshot()
+      return run(this.#statement(sql))
     } catch (cause) {
       throw new StorageFailedError(`the database could not be read: ${(cause as Error).message}`, { cause })
     }
+  }
+
+  /**
+   * What one turn of the event loop reads, as the answer to one request does, it reads under one lock: taking it costs
+   * twice what the reading does. The next turn, and whoever has waited for a write, sees what was committed by then.
+   */
+  #beginSnapshot(): void {
+    if (this.#snapshot) return
+    this.#statement('BEGIN').run()
+    this.#snapshot = true
+    process.nextTick(() => this.#endSnapshot())
+  }
+
+  #endSnapshot(): void {
+    if (!this.#snapshot) return
+    this.#snapshot = false
+    try {
+      this.#statement('COMMIT').run()
+    } catch {
+      // Nothing was written, and what is wrong with the file the next read tells, which can be answered for.
+    }
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known
+    const statement = this.#reader.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
   }
 }
 
