@@ -11,6 +11,7 @@ import { describe, it } from 'node:test'
 import { digestOf } from '../../src/oci/digest.ts'
 import { DigestMismatchError, StorageFailedError } from '../../src/storage/errors.ts'
 import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
+import type { UploadStat } from '../../src/storage/object-store.ts'
 import { bytes, collect, fill, text } from '../contract/bytes.ts'
 
 async function withDirectory(run: (directory: string) => Promise<void>): Promise<void> {
@@ -67,9 +68,13 @@ describe('EmbeddedStore after a crash', () => {
   }))
 
   it('goes on at once with an upload whose process is dead, where its durable bytes end', () => withDirectory(async (directory) => {
-    await killed(directory, 'x', 100)
     const store = await EmbeddedStore.open(directory)
-    const [upload] = await store.uploads.list()
+    let upload: UploadStat | undefined
+    // It may be hit between two uploads.
+    for (let time = 100; time < 400 && upload === undefined; time += 30) {
+      await killed(directory, `x${time}`, time)
+      ;[upload] = await store.uploads.list()
+    }
     assert.ok(upload !== undefined)
     assert.equal((await collect(store.uploads.read(upload.id))).byteLength, upload.size)
     assert.equal(await store.uploads.append(upload.id, upload.size, from(text('more'))), upload.size + 4)
