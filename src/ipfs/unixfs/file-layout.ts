@@ -6,7 +6,7 @@ import { cidOf, DAG_PB, RAW, sha256, type Block } from './block.ts'
 
 const HASH_SIZE = 32
 /** `unixfs-v1-2025` (IPIP-499). */
-const MAX_LINKS = 1024
+export const MAX_LINKS: number = 1024
 
 export interface FileLayout {
   readonly root: CID

@@ -1,0 +1,161 @@
+import { CID } from 'multiformats/cid'
+import type { AbortOptions, ByteRange } from '../../storage/object-store.ts'
+import { CHUNK_SIZE } from '../../storage/object-store.ts'
+import { MAX_LINKS } from '../unixfs/file-layout.ts'
+import { KuboRefusedError } from './errors.ts'
+import { KuboRpc } from './rpc.ts'
+
+export interface MfsStat {
+  readonly cid: CID
+  readonly directory: boolean
+  /** Bytes of a file; 0 of a directory. */
+  readonly size: number
+}
+
+export interface MfsEntry extends MfsStat {
+  readonly name: string
+}
+
+/** Whether MFS writes its root down at once: a promise of durability. Without, `flush` has to follow. */
+export interface FlushOption extends AbortOptions {
+  /** @default false */
+  readonly flush?: boolean | undefined
+}
+
+export interface FetchOptions extends AbortOptions {
+  /** Asks no other node. @default false */
+  readonly offline?: boolean | undefined
+}
+
+/** `unixfs-v1-2025` (IPIP-499), every part of it by name: "A fresh Kubo still defaults to CIDv0". */
+const PROFILE = { 'cid-version': 1, 'raw-leaves': true, hash: 'sha2-256', chunker: `size-${CHUNK_SIZE}`, 'max-file-links': MAX_LINKS, trickle: false } as const
+
+/** One Kubo, by its RPC. Every method throws KuboDownError when it can't be reached, and KuboRefusedError with its own words. */
+export class KuboNode {
+  readonly #rpc: KuboRpc
+
+  constructor(url: URL | string) {
+    this.#rpc = new KuboRpc(url)
+  }
+
+  /** Its URL, without the user. */
+  get name(): string {
+    return this.#rpc.name
+  }
+
+  get rpc(): KuboRpc {
+    return this.#rpc
+  }
+
+  async version(options?: AbortOptions): Promise<string> {
+    return (await this.#rpc.json<{ Version: string }>('version', {}, options)).Version
+  }
+
+  async id(options?: AbortOptions): Promise<{ readonly peerId: string; readonly addresses: readonly string[] }> {
+    const { ID, Addresses } = await this.#rpc.json<{ ID: string; Addresses: string[] | null }>('id', {}, options)
+    return { peerId: ID, addresses: Addresses ?? [] }
+  }
+
+  /** What is at a path of MFS; undefined: proven to be nothing. */
+  async stat(path: string, options?: AbortOptions): Promise<MfsStat | undefined> {
+    type Stat = { Hash: string; Size: number; Type: string }
+    const found = await absent(this.#rpc.json<Stat>('files/stat', { arg: path }, options))
+    return found && { cid: CID.parse(found.Hash), directory: found.Type === 'directory', size: found.Size }
+  }
+
+  /** The bytes of a file of MFS. Fails at the first chunk where there is none. */
+  read(path: string, { start, length, signal }: ByteRange & AbortOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#rpc.stream('files/read', { arg: path, offset: start, count: length }, { signal })
+  }
+
+  /** All entries of a directory of MFS, in no order; undefined where there is none. */
+  async list(path: string, options?: AbortOptions): Promise<MfsEntry[] | undefined> {
+    type Entry = { Name: string; Type: number; Size: number; Hash: string }
+    const found = await absent(this.#rpc.json<{ Entries: Entry[] | null }>('files/ls', { arg: path, long: true, U: true }, options))
+    return found?.Entries?.map(({ Name, Type, Size, Hash }) => ({ name: Name, directory: Type === 1, size: Size, cid: CID.parse(Hash) })) ?? (found && [])
+  }
+
+  /** Puts a DAG that the node has, or can get, at a path of MFS: lazily, and without copying a byte. Refused when something is there, but with `force`, a file. */
+  async link(cid: CID, path: string, { flush = false, force, signal }: FlushOption & { readonly force?: boolean | undefined } = {}): Promise<void> {
+    await this.#rpc.bytes('files/cp', { arg: [`/ipfs/${cid}`, path], parents: true, force, flush }, { signal })
+  }
+
+  /** Moves within MFS; where a file is already at the target, it is replaced. */
+  async move(from: string, to: string, { flush = false, signal }: FlushOption = {}): Promise<void> {
+    await this.#rpc.bytes('files/mv', { arg: [from, to], flush }, { signal })
+  }
+
+  /** A file or a whole directory. Flushes, always: "files rm refuses flush=false". Nothing there is no error. */
+  async remove(path: string, options?: AbortOptions): Promise<void> {
+    await absent(this.#rpc.bytes('files/rm', { arg: path, recursive: true, force: true }, options))
+  }
+
+  async makeDirectory(path: string, { flush = false, signal }: FlushOption = {}): Promise<void> {
+    await this.#rpc.bytes('files/mkdir', { arg: path, parents: true, 'cid-version': 1, flush }, { signal })
+  }
+
+  /** Writes a small file, and the directories above it. */
+  async write(path: string, data: Uint8Array, { flush = false, signal }: FlushOption = {}): Promise<void> {
+    const options = { arg: path, create: true, parents: true, truncate: true, 'cid-version': 1, 'raw-leaves': true, flush }
+    await this.#rpc.bytes('files/write', options, { body: once(data), signal })
+  }
+
+  /** Everything that was done to MFS before is durable when this resolves. */
+  async flush(options?: AbortOptions): Promise<void> {
+    await this.#rpc.bytes('files/flush', { arg: '/' }, options)
+  }
+
+  /**
+   * Stores bytes under the profile, unpinned.
+   *
+   * @param toFiles a path of MFS that holds it from the same moment, so that no collection of garbage comes in between
+   */
+  async add(body: AsyncIterable<Uint8Array>, { toFiles, signal }: AbortOptions & { readonly toFiles?: string | undefined } = {}): Promise<CID> {
+    const options = { ...PROFILE, pin: false, progress: false, 'to-files': toFiles }
+    return CID.parse((await this.#rpc.json<{ Hash: string }>('add', options, { body, signal })).Hash)
+  }
+
+  /** Stores the blocks of a CAR; they are checked. Held by nobody, but where `pin`, its roots. */
+  async importCar(body: AsyncIterable<Uint8Array>, { pin = false, signal }: AbortOptions & { readonly pin?: boolean | undefined } = {}): Promise<void> {
+    await this.#rpc.lines('dag/import', { 'pin-roots': pin, silent: !pin, 'allow-big-block': true, 'fast-provide-root': false }, { body, signal })
+  }
+
+  /** A block; undefined where `offline` and it is not here. Otherwise it is asked for until the signal aborts. */
+  async block(cid: CID, { offline = false, signal }: FetchOptions = {}): Promise<Uint8Array | undefined> {
+    return missing(this.#rpc.bytes('block/get', { arg: cid.toString(), offline }, { signal }))
+  }
+
+  async hasBlock(cid: CID, { signal }: AbortOptions = {}): Promise<boolean> {
+    return (await missing(this.#rpc.bytes('block/stat', { arg: cid.toString(), offline: true }, { signal }))) !== undefined
+  }
+
+  /** The bytes of a file, from wherever they are. */
+  cat(cid: CID, { start, length, offline = false, signal }: ByteRange & FetchOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#rpc.stream('cat', { arg: cid.toString(), offset: start, length, offline, progress: false }, { signal })
+  }
+
+  close(): void {
+    this.#rpc.close()
+  }
+}
+
+async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
+  return unless(answer, (reason) => reason === 'file does not exist')
+}
+
+async function missing<T>(answer: Promise<T>): Promise<T | undefined> {
+  return unless(answer, (reason) => reason.startsWith('block was not found locally'))
+}
+
+async function unless<T>(answer: Promise<T>, isAbsence: (reason: string) => boolean): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof KuboRefusedError && isAbsence(error.reason)) return undefined
+    throw error
+  }
+}
+
+async function* once(data: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield data
+}

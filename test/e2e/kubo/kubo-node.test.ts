@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { layoutFile, chunkHashesOf } from '../../../src/ipfs/unixfs/file-layout.ts'
+import { KuboDownError, KuboRefusedError } from '../../../src/ipfs/kubo/errors.ts'
+import { KuboNode } from '../../../src/ipfs/kubo/kubo-node.ts'
+import { fill } from '../../contract/bytes.ts'
+import { Kubo } from '../harness/kubo.ts'
+
+describe('one Kubo, by its RPC', { timeout: 120_000 }, () => {
+  let kubo: Kubo
+  let node: KuboNode
+
+  before(async () => {
+    kubo = await Kubo.start()
+    node = new KuboNode(kubo.url)
+  })
+
+  after(async () => {
+    node.close()
+    await kubo.remove()
+  })
+
+  it('adds under the profile, into MFS, and gives it back', async () => {
+    const content = fill(3 * 1024 * 1024 + 17, 1)
+    const cid = await node.add(pieces(content, 100_000))
+    assert.equal(cid.toString(), layoutFile(chunkHashesOf(content), content.length).root.toString())
+    await node.link(cid, '/a/b/data')
+    await node.flush()
+    assert.deepEqual(await node.stat('/a/b/data'), { cid, directory: false, size: content.length })
+    assert.ok((await gather(node.read('/a/b/data'))).equals(content))
+    assert.ok((await gather(node.read('/a/b/data', { start: 1_048_570, length: 20 }))).equals(content.subarray(1_048_570, 1_048_590)))
+    assert.ok((await gather(node.cat(cid, { start: 5, length: 7, offline: true }))).equals(content.subarray(5, 12)))
+  })
+
+  it('tells what is not there from what fails', async () => {
+    assert.equal(await node.stat('/nothing'), undefined)
+    assert.equal(await node.list('/nothing'), undefined)
+    const unknown = layoutFile(chunkHashesOf(fill(10, 2)), 10).root
+    assert.equal(await node.block(unknown, { offline: true }), undefined)
+    assert.equal(await node.hasBlock(unknown), false)
+    await node.remove('/nothing')
+    await assert.rejects(gather(node.read('/nothing')), KuboRefusedError)
+  })
+
+  it('writes, lists, moves and removes', async () => {
+    await node.write('/w/x/link', Buffer.from('one'))
+    await node.write('/w/x/link', Buffer.from('2'))
+    assert.equal((await gather(node.read('/w/x/link'))).toString(), '2')
+    await node.move('/w/x', '/w/y')
+    assert.deepEqual((await node.list('/w'))?.map(({ name, directory }) => ({ name, directory })), [{ name: 'y', directory: true }])
+    await node.remove('/w')
+    assert.equal(await node.stat('/w'), undefined)
+  })
+
+  it('says that it is down, and answers again when it is back', async () => {
+    await kubo.kill()
+    await assert.rejects(node.stat('/'), KuboDownError)
+    await kubo.up()
+    assert.equal((await node.stat('/'))?.directory, true)
+  })
+
+  it('stops with its signal and keeps the reason', async () => {
+    const reason = new Error('enough')
+    const abort = new AbortController()
+    const endless = (async function* (): AsyncGenerator<Uint8Array> {
+      for (let i = 0; i < 1000; i++) {
+        if (i === 3) abort.abort(reason)
+        yield fill(1024 * 1024, i)
+      }
+    })()
+    await assert.rejects(node.add(endless, { signal: abort.signal }), reason)
+  })
+
+  it('fails with what the body threw', async () => {
+    const reason = new Error('the source failed')
+    await assert.rejects(node.add((async function* (): AsyncGenerator<Uint8Array> {
+      yield fill(10, 1)
+      throw reason
+    })()), reason)
+  })
+})
+
+async function* pieces(content: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size)
+}
+
+async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = []
+  for await (const chunk of chunks) all.push(chunk)
+  return Buffer.concat(all)
+}
