@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { existsSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { CarReader } from '@ipld/car'
 import { CID } from 'multiformats/cid'
@@ -13,7 +12,7 @@ const FIXTURE = new URL('../fixtures/go-disco/one-node.car', import.meta.url)
 const GO_CID = 'bafybeieq3whadirvwzn6blqncqnvr56hdw5bloa3oajtrcrzynctzerrqy'
 const DIGEST = '05c06b23ff35f8fb0bbac800a4e0ed360d83d73ec24e97cb1d42466618b9c5f8'
 
-describe('an image of the original Disco', { skip: !existsSync(FIXTURE) }, () => {
+describe('an image of the original Disco', () => {
   let peer: Peer
   let disco: TestDisco
   before(async () => {
