@@ -25,9 +25,12 @@ export const CASES: Readonly<Record<Skill, Case>> = {
   large: ({ session, bench, images }) => pushAndPullOnce(session, bench.repository('large'), images.large),
 
   copy: async ({ session, bench, elsewhere }) => {
-    const digest = await session.push(await bench.image(['amd64', 'arm64']), `${bench.repository('copy')}:v1`)
-    await session.copy?.(`${bench.repository('copy')}@${digest}`, `${elsewhere('copy')}:v2`)
-    await session.pull(`${elsewhere('copy')}:v2`, digest)
+    const here = bench.repository('copy')
+    // Clients run beside each other: each copies to a name of its own.
+    const there = elsewhere(nameOf(here))
+    const digest = await session.push(await bench.image(['amd64', 'arm64']), `${here}:v1`)
+    await session.copy?.(`${here}@${digest}`, `${there}:v2`)
+    await session.pull(`${there}:v2`, digest)
   },
 
   referrers: async ({ session, bench }) => {
