@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDisco, type DiscoOptions, type DiscoServer } from './disco.ts'
 import { startDocker, type Docker } from './docker.ts'
+import { Kubo, type KuboOptions } from './kubo.ts'
 import { run } from './command.ts'
 
 /** What a suite starts and writes; `end` stops and removes all of it, the last started first. */
@@ -42,6 +43,12 @@ export class Scene {
     const docker = await startDocker()
     this.#ends.push(() => docker.stop())
     return docker
+  }
+
+  async kubo(options: KuboOptions = {}): Promise<Kubo> {
+    const kubo = await Kubo.start(options)
+    this.#ends.push(() => kubo.remove())
+    return kubo
   }
 
   /** Loads an image of an OCI layout into a daemon, under a name with its tag. */
