@@ -90,7 +90,8 @@ function readDistributions(variable: string, value: string, settings: Settings):
 function rawOf(name: OptionName | undefined, value: string, variable: string, settings: Settings): Raw | undefined {
   if (name === undefined) return { where: variable, content: value }
   const { kind } = OPTIONS[name]
-  if (kind.structure !== undefined || kind.presence === true || (kind.many && value.startsWith('['))) return yaml(value, variable, settings)
+  const isYaml = kind.many ? value.startsWith('[') : kind.structure !== undefined || kind.presence === true
+  if (isYaml) return yaml(value, variable, settings)
   return kind.many ? rawTexts(value.split(/[\s,]+/), variable) : { where: variable, content: value }
 }
 

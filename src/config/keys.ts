@@ -40,8 +40,7 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   'storage.oss': 'Disco does not store in buckets yet',
   'storage.swift': 'Disco does not store in buckets yet',
   'storage.r2': 'Disco does not store in buckets yet',
-  'storage.ipfs.router': 'Disco does not store in other IPFS nodes yet; take it out and it is one itself, and fetches images from those named by disco.peer',
-  'storage.ipfs.cache': 'Disco has no second store yet; take it out, the embedded one needs none',
+  'storage.ipfs.cache': 'Disco has no second store yet; take it out, images are served from the nodes',
   'storage.ipfs.cacheonly': 'Disco has no second store yet; disco.network: private and disco.noclone: true keep it to itself',
 }
 

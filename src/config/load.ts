@@ -8,7 +8,7 @@ import { suggestion } from './nearest.ts'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { Option } from './options/option.ts'
 import { ConfigError, problemsAt, problemsBelow, type ConfigProblem } from './problem.ts'
-import { contradictions } from './rules.ts'
+import { contradictions, pointless } from './rules.ts'
 import { noSettings, type Settings } from './settings.ts'
 import { Sources } from './sources.ts'
 
@@ -46,7 +46,7 @@ export async function loadConfig(flags: Flags, env: Environment, checks: Checks 
   const config = Object.fromEntries(optionNames().map((name) => [name, valueOf(name, sources, checks, problems)])) as unknown as Config
   problems.push(...contradictions(config, sources), ...fileProblems(config, checks, (name) => sources.option(name)))
   if (problems.length > 0) throw new ConfigError(inOrder(problems).map((problem) => sources.named(problem)), sources.warnings)
-  return { config, warnings: sources.warnings, origin: (name) => sources.option(name) }
+  return { config, warnings: [...sources.warnings, ...pointless(config, sources)], origin: (name) => sources.option(name) }
 }
 
 /**

@@ -81,7 +81,7 @@ function section(name: OptionName): string {
     ...(flag === undefined ? [] : [`flag \`--${flag}\`${kind.many ? ', several times' : ''}`]),
     `environment ${env === undefined ? '' : `\`${env}\` or `}\`${registryVariable(yaml)}\``,
   ]
-  const kindText = kind.structure === undefined ? `${kind.many ? ' list of' : ''} \`${usage}\`` : ` ${usage.replace(/keys$/, 'what is in this table').replace(/<.*>/, '`$&`')}`
+  const kindText = kind.structure === undefined || kind.many ? `${kind.many ? ' list of' : ''} \`${usage}\`` : ` ${usage.replace(/keys$/, 'what is in this table').replace(/<.*>/, '`$&`')}`
   return `### \`${yaml}\`
 
 ${doc}

@@ -17,7 +17,8 @@ export function contradictions(config: Config, origins: Origins): ConfigProblem[
     if (isBroken) problems.push({ where: origins.option(name) ?? name, reason })
   }
   problems.push(...authProblems(config, origins), ...storageProblems(config, origins))
-  rule('swarmKey', config.swarmKey !== undefined && config.network === 'public', 'is for a private network: add --network private')
+  rule('swarmKey', config.swarmKey !== undefined && config.network === 'public' && config.kubo.length === 0, 'is for a private network: add --network private')
+  rule('pinning', config.pinning.length > 0 && config.kubo.length === 0, 'is done by Kubo: name one by storage.ipfs.router.nodes or --kubo')
   rule('tlsCertificate', config.tlsCertificate !== undefined && config.tlsKey === undefined, 'is a certificate without its key: add http.tls.key')
   rule('tlsKey', config.tlsKey !== undefined && config.tlsCertificate === undefined, 'is a key without its certificate: add http.tls.certificate')
   rule('tlsClientCas', config.tlsClientCas.length > 0 && config.tlsCertificate === undefined, 'is about TLS: add http.tls.certificate and http.tls.key')
@@ -69,13 +70,48 @@ function authProblems(config: Config, origins: Origins): ConfigProblem[] {
   return problems
 }
 
+/** Storages, each with how it is chosen. */
+const STORAGES = [
+  { key: 'storage.inmemory', name: 'storageInmemory', isChosen: ({ storageInmemory }: Config) => storageInmemory },
+  { key: 'storage.filesystem', name: 'storageFilesystem', isChosen: ({ storageFilesystem }: Config) => storageFilesystem !== undefined },
+  { key: 'storage.ipfs.router', name: 'kubo', isChosen: ({ kubo }: Config) => kubo.length > 0 },
+] as const
+
 function storageProblems(config: Config, origins: Origins): ConfigProblem[] {
-  if (!config.storageInmemory) return []
-  const where = origins.option('storageInmemory') ?? 'storageInmemory'
+  const problems: ConfigProblem[] = []
+  const [chosen, ...others] = STORAGES.filter(({ isChosen }) => isChosen(config))
+  if (chosen !== undefined && others.length > 0) {
+    const keys = [chosen, ...others].map(({ key }) => key).join(' and ')
+    problems.push({ where: origins.option(chosen.name) ?? chosen.name, reason: `${keys}: images are in one of them` })
+  }
+  if (config.storageInmemory && config.processes !== 1) {
+    const reason = `storage.inmemory is of one process alone: with ${config.processes} each would have other images; name one process, or another storage`
+    problems.push({ where: origins.option('storageInmemory') ?? 'storageInmemory', reason })
+  }
+  return [...problems, ...kuboProblems(config, origins)]
+}
+
+function kuboProblems({ kubo }: Config, origins: Origins): ConfigProblem[] {
+  const where = origins.option('kubo') ?? 'kubo'
+  const both = kubo.some(({ url, token }) => token !== undefined && new URL(url).username !== '')
+  const places = kubo.map(({ url }) => `${new URL(url).host}${new URL(url).pathname}`)
+  const twice = places.find((place, index) => places.indexOf(place) !== index)
   return [
-    ...(config.storageFilesystem === undefined ? [] : [{ where, reason: 'storage.inmemory and storage.filesystem: images are in one of them' }]),
-    ...(config.processes === 1 ? [] : [{ where, reason: `storage.inmemory is of one process alone: with ${config.processes} each would have other images; name one process, or another storage` }]),
+    ...(both ? [{ where, reason: 'has a node with a user in its URL and a token: Kubo takes one of them' }] : []),
+    ...(twice === undefined ? [] : [{ where, reason: `has ${twice} twice` }]),
   ]
+}
+
+/** What a Kubo is told by its own configuration. */
+const OF_OUR_NODE = ['network', 'listen', 'announce', 'swarmKey'] as const satisfies readonly OptionName[]
+
+/** What was understood and means nothing beside the rest. */
+export function pointless(config: Config, origins: Origins): string[] {
+  if (config.kubo.length === 0) return []
+  return OF_OUR_NODE.flatMap((name) => {
+    const where = origins.option(name)
+    return where === undefined ? [] : [`${where}: ${OPTIONS[name].yaml} means nothing with Kubo, which is the IPFS node: its own configuration says it`]
+  })
 }
 
 function sameNames({ notificationEndpoints }: Config, origins: Origins): ConfigProblem[] {

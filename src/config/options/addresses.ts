@@ -20,6 +20,20 @@ export function checkPeer(value: string): void {
   if (!/\/p2p\/[^/]+$/.test(value)) throw new Error(`'${value}' lacks the peer's id: …/p2p/<peer id>`)
 }
 
+/**
+ * Where the RPC of a Kubo is, as a URL: `http://user:password@host:5001`, and as the original Disco takes it too, `host:5001`
+ * or `/ip4/127.0.0.1/tcp/5001`.
+ */
+export function kuboUrl(value: string): string {
+  const [, host, port] = /^\/(?:ip4|ip6|dns|dns4|dns6)\/([^/\s]+)\/tcp\/(\d+)(?:\/http)?$/.exec(value) ?? []
+  const bare = host === undefined ? value : `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(bare) ? bare : `http://${bare}`
+  if (!/^https?:\/\/[^/]/i.test(url) || !URL.canParse(url)) throw new Error(`'${withoutLogin(value)}' is not the URL of a Kubo's RPC like http://localhost:5001`)
+  const { search, hash } = new URL(url)
+  if (search !== '' || hash !== '') throw new Error(`'${withoutLogin(value)}' has more than a URL of a Kubo's RPC has: http://localhost:5001`)
+  return url.replace(/\/(?:api\/v0\/?)?$/, '')
+}
+
 export function checkUrl(value: string): void {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`'${withoutLogin(value)}' is not a URL like https://registry.example.com`)
 }

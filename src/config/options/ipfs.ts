@@ -18,6 +18,8 @@ export interface IpfsConfig {
   readonly cloneTimeout: number
   readonly keepNames: boolean
   readonly noClone: boolean
+  /** Remote pinning services, by the names that the Kubos have for them, that pin each image. */
+  readonly pinning: readonly string[]
 }
 
 export const IPFS_OPTIONS: OptionTable<IpfsConfig> = {
@@ -87,5 +89,12 @@ export const IPFS_OPTIONS: OptionTable<IpfsConfig> = {
     kind: toggle,
     default: false,
     doc: 'Never fetch an image from the network: what is not here is not found.',
+  },
+  pinning: {
+    env: 'DISCO_PINNING',
+    yaml: 'disco.pinning',
+    kind: list('<name>'),
+    default: [],
+    doc: 'Remote pinning service that shall hold each image too, by the name that Kubo knows it by (`ipfs pin remote service add <name> …`). With [Kubo](operations.md#kubo) alone.',
   },
 }

@@ -1,6 +1,7 @@
 import { choice, integer, path, presence, text, toggle } from '../kinds.ts'
 import { age, goDuration } from '../measures.ts'
 import { fields, listOf } from '../structures.ts'
+import { kuboNodes, type KuboAddress } from './kubo.ts'
 import type { OptionTable } from './option.ts'
 
 export interface Platform {
@@ -15,6 +16,8 @@ export interface StorageConfig {
   /** Root of a tree as Distribution keeps it, in place of the embedded store. */
   readonly storageFilesystem: string | undefined
   readonly storageInmemory: boolean
+  /** Kubos that hold images, in the order that says which holds what; none: Disco is a node itself. */
+  readonly kubo: readonly KuboAddress[]
   readonly deleteEnabled: boolean
   readonly readonly: boolean
   readonly uploadPurging: boolean
@@ -54,6 +57,15 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
     kind: presence,
     default: false,
     doc: 'Keep images in memory, for tests: they are gone when Disco ends. On where the key stands there.',
+  },
+  kubo: {
+    flag: 'kubo',
+    env: 'DISCO_KUBO',
+    yaml: 'storage.ipfs.router.nodes',
+    kind: kuboNodes,
+    default: [],
+    defaultText: 'none: Disco is an IPFS node itself',
+    doc: 'Kubo to keep images in, and to exchange them by, by the URL of its RPC: `http://localhost:5001`, with `user:password@` before the host where it asks for a login. Several share the images between them, by their order: [operation](operations.md#kubo). In the file each is a `url`, and may have a `token`.',
   },
   deleteEnabled: {
     yaml: 'storage.delete.enabled',
