@@ -10,7 +10,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { readImage, type ClonedImage, type Fetched } from './clone.ts'
 import { FetchQueue } from './fetch-queue.ts'
 import { globalRepositories, LATEST, type PlacedEntry } from './repository-tree.ts'
-import { untilAborted } from './until-aborted.ts'
+import { untilAborted } from '../oci/until-aborted.ts'
 
 export interface FlightParts {
   readonly store: ObjectStore

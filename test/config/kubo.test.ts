@@ -42,7 +42,7 @@ describe('Kubos in the configuration', () => {
     ])
     assert.deepEqual(await loader.problems('', {}, ['--kubo', 'http://a:1', '--kubo', 'a:1']), ['--kubo: has a:1/ twice'])
     assert.deepEqual(await loader.problems(nodes('{url: "http://me:pw@a", token: t}')), [
-      'config.yaml:4:7: storage.ipfs.router.nodes has a node with a user in its URL and a token: Kubo takes one of them',
+      'config.yaml:4:7: storage.ipfs.router.nodes: has a node with a user in its URL and a token: Kubo takes one of them',
     ])
   })
 

@@ -3,6 +3,7 @@ import type { AbortOptions, ByteRange } from '../../storage/object-store.ts'
 import { CHUNK_SIZE } from '../../storage/object-store.ts'
 import { MAX_LINKS } from '../unixfs/file-layout.ts'
 import { KuboRefusedError } from './errors.ts'
+import { checkVersion } from './kubo-version.ts'
 import { KuboRpc } from './rpc.ts'
 
 export interface MfsStat {
@@ -34,8 +35,9 @@ const PROFILE = { 'cid-version': 1, 'raw-leaves': true, hash: 'sha2-256', chunke
 export class KuboNode {
   readonly #rpc: KuboRpc
 
-  constructor(url: URL | string) {
-    this.#rpc = new KuboRpc(url)
+  /** @param token sent as `Authorization: Bearer` */
+  constructor(url: URL | string, { token }: { readonly token?: string | undefined } = {}) {
+    this.#rpc = new KuboRpc(url, { token, check: checkVersion })
   }
 
   /** Its URL, without the user. */
@@ -47,6 +49,7 @@ export class KuboNode {
     return this.#rpc
   }
 
+  /** Asked also of one that is too old. */
   async version(options?: AbortOptions): Promise<string> {
     return (await this.#rpc.json<{ Version: string }>('version', {}, options)).Version
   }

@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type In
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { randomUUID } from 'node:crypto'
 import { withoutUser } from '../../oci/url-user.ts'
+import { untilAborted } from '../../oci/until-aborted.ts'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import { KuboDownError, KuboRefusedError } from './errors.ts'
 
@@ -11,6 +12,13 @@ export type KuboOptions = Readonly<Record<string, string | number | boolean | re
 export interface CallOptions extends AbortOptions {
   /** Sent as the one file of a form. A chunk is the reader's until it asks for the next one. */
   readonly body?: AsyncIterable<Uint8Array> | undefined
+}
+
+export interface RpcOptions {
+  /** Sent as `Authorization: Bearer`. Never to be logged. */
+  readonly token?: string | undefined
+  /** Made by `version` before any other command, and again when the node had not answered. @throws KuboDownError: then nothing is asked of it */
+  readonly check?: ((rpc: KuboRpc) => Promise<void>) | undefined
 }
 
 interface Asked {
@@ -33,13 +41,16 @@ export class KuboRpc {
   /** Of the user whom the URL names. Never to be logged. */
   readonly #authorization: string | undefined
   readonly #agent: HttpAgent
+  readonly #check: RpcOptions['check']
+  #checked: Promise<void> | undefined
 
   /** @param url `http://host:5001`, with a path before `/api/v0` or without, with `user:password@` before the host or without */
-  constructor(url: URL | string) {
+  constructor(url: URL | string, { token, check }: RpcOptions = {}) {
     const { url: base, authorization } = withoutUser(url)
     if (!base.pathname.endsWith('/')) base.pathname += '/'
     this.#base = base
-    this.#authorization = authorization
+    this.#authorization = token === undefined ? authorization : `Bearer ${token}`
+    this.#check = check
     this.name = `${base.protocol}//${base.host}${base.pathname === '/' ? '' : base.pathname}`
     const options = { keepAlive: true, maxSockets: MAX_SOCKETS }
     this.#agent = base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
@@ -53,8 +64,12 @@ export class KuboRpc {
 
   /** Every JSON value of the answer. @throws KuboDownError, KuboRefusedError */
   async lines<T>(command: string, options: KuboOptions = {}, call: CallOptions = {}): Promise<T[]> {
-    const bytes = await this.bytes(command, options, call)
-    return Buffer.from(bytes).toString('utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T)
+    const text = Buffer.from(await this.bytes(command, options, call)).toString('utf8')
+    try {
+      return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T)
+    } catch {
+      throw new KuboRefusedError(this.name, command, `no JSON: ${text.trim().slice(0, 200)}`, 200)
+    }
   }
 
   /** The answer as a whole, up to 64 MiB. @throws KuboDownError, KuboRefusedError */
@@ -72,6 +87,24 @@ export class KuboRpc {
   /** The bytes of the answer as they come. @throws KuboDownError, KuboRefusedError, also in the middle */
   async *stream(command: string, options: KuboOptions = {}, call: CallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     call.signal?.throwIfAborted()
+    if (command !== 'version') await this.#ready(call.signal)
+    yield* this.#stream(command, options, call)
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #ready(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#check === undefined) return
+    this.#checked ??= this.#check(this).catch((error: unknown) => {
+      this.#checked = undefined
+      throw error
+    })
+    await untilAborted(this.#checked, signal)
+  }
+
+  async *#stream(command: string, options: KuboOptions, call: CallOptions): AsyncGenerator<Uint8Array, void, undefined> {
     let response: IncomingMessage | undefined
     try {
       response = await this.#answer(command, options, call)
@@ -82,14 +115,11 @@ export class KuboRpc {
     } catch (cause) {
       call.signal?.throwIfAborted()
       if (cause instanceof KuboRefusedError || !isTransport(cause)) throw cause
+      this.#checked = undefined
       throw new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
     } finally {
       if (response?.complete === false) response.destroy()
     }
-  }
-
-  close(): void {
-    this.#agent.destroy()
   }
 
   async #answer(command: string, options: KuboOptions, { body, signal }: CallOptions, again = true): Promise<IncomingMessage> {
@@ -102,7 +132,7 @@ export class KuboRpc {
     try {
       const answer = await response
       if (answer.statusCode === 200) return answer
-      throw new KuboRefusedError(this.name, command, await reasonOf(answer))
+      throw await refusalOf(this.name, command, answer)
     } catch (error) {
       request.destroy()
       // The other side may close a kept connection in the moment in which it is used again.
@@ -160,16 +190,17 @@ async function* formOf(body: AsyncIterable<Uint8Array>, boundary: string): Async
 }
 
 /** `{"Message":"file does not exist","Code":0,"Type":"error"}`, or a line of a server before it. */
-async function reasonOf(answer: IncomingMessage): Promise<string> {
+async function refusalOf(node: string, command: string, answer: IncomingMessage): Promise<KuboRefusedError> {
   let text = ''
   for await (const chunk of answer) if (text.length < 4096) text += String(chunk)
   try {
     const { Message } = JSON.parse(text) as { Message?: unknown }
-    if (typeof Message === 'string') return Message
+    if (typeof Message === 'string') return new KuboRefusedError(node, command, Message)
   } catch {
     // not Kubo's own words
   }
-  return `status ${answer.statusCode ?? 0}: ${text.trim().slice(0, 200)}`
+  const status = answer.statusCode ?? 0
+  return new KuboRefusedError(node, command, `status ${status}: ${text.trim().slice(0, 200)}`, status)
 }
 
 function isTransport(error: unknown): error is NodeJS.ErrnoException {
