@@ -36,6 +36,8 @@ export interface KuboOptions {
   readonly swarmKey?: string | undefined
   /** Of its configuration, over those that keep it to itself: `'Provide.Strategy'`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined
+  /** Of its process, over that of this one. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** A real Kubo on loopback, which knows nobody that it was not given. */
@@ -50,14 +52,14 @@ export class Kubo {
   readonly #environment: NodeJS.ProcessEnv
   #daemon: ChildProcess | undefined
 
-  private constructor(repository: string, swarmKey: boolean) {
+  private constructor(repository: string, swarmKey: boolean, env: Readonly<Record<string, string>>) {
     this.repository = repository
-    this.#environment = { ...process.env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off', ...(swarmKey ? { LIBP2P_FORCE_PNET: '1' } : {}) }
+    this.#environment = { ...process.env, ...env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off', ...(swarmKey ? { LIBP2P_FORCE_PNET: '1' } : {}) }
   }
 
-  static async start({ swarmKey, config = {} }: KuboOptions = {}): Promise<Kubo> {
+  static async start({ swarmKey, config = {}, env = {} }: KuboOptions = {}): Promise<Kubo> {
     const repository = await mkdtemp(join(tmpdir(), 'disco-kubo-'))
-    const kubo = new Kubo(repository, swarmKey !== undefined)
+    const kubo = new Kubo(repository, swarmKey !== undefined, env)
     await kubo.ipfs('init', '--empty-repo')
     for (const [key, value] of Object.entries({ ...CONFIG, ...config })) await kubo.ipfs('config', '--json', key, JSON.stringify(value))
     if (swarmKey !== undefined) await writeFile(join(repository, 'swarm.key'), swarmKey)
@@ -69,11 +71,13 @@ export class Kubo {
 
   /** Starts the daemon, again after `down` or `kill`, at the same address. */
   async up(): Promise<void> {
-    const daemon = spawn(IPFS, ['daemon'], { env: this.#environment, stdio: ['ignore', 'pipe', 'ignore'] })
+    const daemon = spawn(IPFS, ['daemon'], { env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#daemon = daemon
+    let said = ''
+    daemon.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)))
     let ready = false
     for await (const line of createInterface({ input: daemon.stdout })) if ((ready = line.includes('Daemon is ready'))) break
-    if (!ready) throw new Error(`Kubo ended with ${daemon.exitCode}`)
+    if (!ready) throw new Error(`Kubo did not start:\n${said}`)
     daemon.stdout.resume()
     this.url = urlOf(await readFile(join(this.repository, 'api'), 'utf8'))
     this.gateway = await readFile(join(this.repository, 'gateway'), 'utf8').then((url) => url.trim(), () => undefined)
