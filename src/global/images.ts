@@ -5,7 +5,7 @@ import { readLink } from '../registry/links.ts'
 import { blobData, inRepository, REPOSITORIES, within } from '../registry/paths.ts'
 import type { AbortOptions, ObjectReader } from '../storage/object-store.ts'
 import { readDiscoFile } from './disco-file.ts'
-import { cidOf } from './names.ts'
+import { cidOf, isCid } from './names.ts'
 
 /** An image that is here whole, under its global name. */
 export interface ImageSummary {
@@ -53,7 +53,7 @@ export async function* globalNames(store: ObjectReader, options: AbortOptions = 
 /** The global name of the image with this manifest, or undefined where it has none here. */
 export async function cidOfDigest(store: ObjectReader, digest: Digest, options: AbortOptions = {}): Promise<string | undefined> {
   const tags = await store.list(inRepository(digest.hex, within.tags), { ...options, limit: PAGE })
-  return tags.find((tag) => cidOf(tag) !== undefined)
+  return tags.find(isCid)
 }
 
 /** Digests of global images that begin with this hex, at most `limit` of them, in their order. */

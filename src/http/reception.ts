@@ -1,5 +1,5 @@
 import { ANYONE, type Authorizer, type Claim, type Identity, type Scope } from '../auth/authorizer.ts'
-import { cidOf } from '../global/names.ts'
+import { isCid } from '../global/names.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { blobTooLarge } from '../registry/limits.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -160,8 +160,8 @@ export class Reception {
     if (isUpload && blobSize > 0 && body.length !== undefined && body.length > blobSize) throw blobTooLarge(blobSize)
     if (limits === undefined) return undefined
     if (isUpload) return limits.upload(countedAs(user, address))
-    const cid = request.method === 'GET' || request.method === 'HEAD' ? cidOf(name) : undefined
-    return cid === undefined ? undefined : limits.image(countedAs(user, address), cid.toString())
+    const isImage = (request.method === 'GET' || request.method === 'HEAD') && isCid(name)
+    return isImage ? limits.image(countedAs(user, address), name) : undefined
   }
 }
 

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Database } from '../../src/storage/embedded/database.ts'
 import { StorageFailedError } from '../../src/storage/errors.ts'
 
@@ -91,6 +93,28 @@ describe('Database', () => {
       await Promise.all(Array.from({ length: 40 }, (_, j) => database.write([{ sql: 'INSERT INTO t VALUES (?, ?)', params: [`${i}-${j}`, Buffer.alloc(20_000)] }])))
     }
     assert.ok((await stat(`${file}-wal`)).size < 4 * 1024 * 1024)
+  }))
+
+  it('reads together what was asked for in one turn, as it is when the last one has asked', () => withDatabase(async (database, file) => {
+    const other = new DatabaseSync(file)
+    try {
+      const write = (a: string): void => void other.prepare('INSERT INTO t VALUES (?, NULL)').run(a)
+      const asked = async (): Promise<string[]> => {
+        await database.gathered()
+        return rows(database)
+      }
+      const first = asked()
+      write('before the last')
+      const last = asked()
+      write('before it is read')
+      const all = ['before it is read', 'before the last']
+      assert.deepEqual(await Promise.all([first, last]), [all, all])
+      await nextTurn()
+      write('after')
+      assert.deepEqual(await asked(), ['after', ...all])
+    } finally {
+      other.close()
+    }
   }))
 
   it('refuses after its end', () => withFile(async (file) => {

@@ -45,6 +45,7 @@ export class Database {
   #settled = 0
   #failure: Error | undefined
   #snapshot = false
+  #gathering: Promise<void> | undefined
 
   private constructor(reader: DatabaseSync, writer: Worker, reserve: Reserve) {
     this.#reader = reader
@@ -86,6 +87,18 @@ export class Database {
    */
   async migrate(room: string, steps: readonly string[]): Promise<void> {
     await this.#send({ migrate: room, steps }, [])
+  }
+
+  /**
+   * Resolves when all requests that this turn of the event loop brings have come: what they read next they read under one
+   * lock, which is taken after the last of them, so that each sees what was committed before it came.
+   */
+  async gathered(): Promise<void> {
+    if (this.#snapshot) return
+    await (this.#gathering ??= new Promise((resolve) => setImmediate(() => {
+      this.#gathering = undefined
+      resolve()
+    })))
   }
 
   /** The first row, or undefined. Sees every write that any process has committed. @throws StorageFailedError */
@@ -184,8 +197,7 @@ export class Database {
   }
 
   /**
-   * What one turn of the event loop reads, as the answer to one request does, it reads under one lock: taking it costs
-   * twice what the reading does. The next turn, and whoever has waited for a write, sees what was committed by then.
+   * What one turn of the event loop reads it reads under one lock: taking it costs twice what the reading does. The next turn, and whoever has waited for a write, sees what was committed by then.
    */
   #beginSnapshot(): void {
     if (this.#snapshot) return

@@ -82,12 +82,14 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
   }
 
   async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
+    await this.database.gathered()
     options.signal?.throwIfAborted()
     const row = this.database.get<ObjectStat>('SELECT size, modified_at AS modifiedAt FROM objects WHERE path = ?', keyOf(path))
     return row === undefined ? undefined : { ...row }
   }
 
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    await this.database.gathered()
     options.signal?.throwIfAborted()
     const row = this.database.get<ObjectRow>(ROW, keyOf(path))
     if (row === undefined) return undefined
