@@ -120,7 +120,11 @@ export class KuboNode {
 
   /** Stores the blocks of a CAR; they are checked. Held by nobody, but where `pin`, its roots. */
   async importCar(body: AsyncIterable<Uint8Array>, { pin = false, signal }: AbortOptions & { readonly pin?: boolean | undefined } = {}): Promise<void> {
-    await this.#rpc.lines('dag/import', { 'pin-roots': pin, silent: !pin, 'allow-big-block': true, 'fast-provide-root': false }, { body, signal })
+    type Line = { Root?: { PinErrorMsg?: string } }
+    const options = { 'pin-roots': pin, silent: !pin, 'allow-big-block': true, 'fast-provide-root': false, 'fast-provide-dag': false }
+    for (const { Root } of await this.#rpc.lines<Line>('dag/import', options, { body, signal })) {
+      if (Root?.PinErrorMsg !== undefined && Root.PinErrorMsg !== '') throw new KuboRefusedError(this.name, 'dag/import', Root.PinErrorMsg)
+    }
   }
 
   /** A block; undefined where `offline` and it is not here. Otherwise it is asked for until the signal aborts. */
@@ -137,24 +141,45 @@ export class KuboNode {
     return this.#rpc.stream('cat', { arg: cid.toString(), offset: start, length, offline, progress: false }, { signal })
   }
 
+  /** Peer ids of those that it is connected with. */
+  async connectedPeers(options?: AbortOptions): Promise<ReadonlySet<string>> {
+    const { Peers } = await this.#rpc.json<{ Peers: { Peer: string }[] | null }>('swarm/peers', {}, options)
+    return new Set(Peers?.map(({ Peer }) => Peer))
+  }
+
+  /** @param addresses multiaddrs of one peer, its id included */
+  async connect(addresses: readonly string[], options?: AbortOptions): Promise<void> {
+    await this.#rpc.bytes('swarm/connect', { arg: addresses }, options)
+  }
+
+  /** Tells the network once, soon, that it has a block. */
+  async provide(cid: CID, options?: AbortOptions): Promise<void> {
+    await this.#rpc.lines('provide/once', { arg: cid.toString() }, options)
+  }
+
   close(): void {
     this.#rpc.close()
   }
 }
 
 async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
-  return unless(answer, (reason) => reason === 'file does not exist')
+  return unless(answer, isAbsence)
+}
+
+/** What Kubo says where nothing is at a path of MFS, or a file where a directory would have to be. */
+export function isAbsence(reason: string): boolean {
+  return reason.endsWith('file does not exist') || reason.endsWith(': Not a directory')
 }
 
 async function missing<T>(answer: Promise<T>): Promise<T | undefined> {
   return unless(answer, (reason) => reason.startsWith('block was not found locally'))
 }
 
-async function unless<T>(answer: Promise<T>, isAbsence: (reason: string) => boolean): Promise<T | undefined> {
+async function unless<T>(answer: Promise<T>, isNothing: (reason: string) => boolean): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {
-    if (error instanceof KuboRefusedError && isAbsence(error.reason)) return undefined
+    if (error instanceof KuboRefusedError && isNothing(error.reason)) return undefined
     throw error
   }
 }

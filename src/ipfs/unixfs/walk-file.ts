@@ -47,6 +47,12 @@ const BYTES_A_BLOCK = 1024
 const FREE_OVERHEAD = 1024 * 1024
 const BYTES_AN_OVERHEAD = 64
 
+/** The most blocks that a DAG may have, by the bytes of its file, and the most bytes beside them. */
+export const DAG_LIMITS: { blocks(data: number): number; overhead(data: number): number } = {
+  blocks: (data) => FREE_BLOCKS + data / BYTES_A_BLOCK,
+  overhead: (data) => FREE_OVERHEAD + data / BYTES_AN_OVERHEAD,
+}
+
 /**
  * Every block of a file's DAG, of whatever layout, nodes before what is below them and data in the file's order.
  *
@@ -123,8 +129,8 @@ class Cost {
     this.#blocks++
     this.#data += data
     this.#overhead += bytes - data
-    if (this.#blocks > FREE_BLOCKS + this.#data / BYTES_A_BLOCK) throw this.refuse('it has too many blocks for its data')
-    if (this.#overhead > FREE_OVERHEAD + this.#data / BYTES_AN_OVERHEAD) throw this.refuse('its blocks are too large for their data')
+    if (this.#blocks > DAG_LIMITS.blocks(this.#data)) throw this.refuse('it has too many blocks for its data')
+    if (this.#overhead > DAG_LIMITS.overhead(this.#data)) throw this.refuse('its blocks are too large for their data')
   }
 
   refuse(reason: string): VerificationError {
