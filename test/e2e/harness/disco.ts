@@ -8,6 +8,8 @@ export interface DiscoOptions {
   readonly data: string
   /** Gateways (`http://…`) and multiaddrs. */
   readonly peers?: readonly string[]
+  /** Nodes to store into, by the URLs of their RPC; they are the network then. */
+  readonly kubos?: readonly { readonly url: string }[]
   /** @default an unused one */
   readonly port?: number
   readonly args?: readonly string[]
@@ -37,13 +39,14 @@ const READY_MS = 30_000
 const STOP_MS = 20_000
 const GONE_MS = 2_000
 
-/** Starts a server in the private network, on loopback only, and waits until it answers. */
+/** Starts a server in the private network (or with Kubos that are), on loopback only, and waits until it answers. */
 export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
   const port = options.port ?? (await unusedPort())
   const peers = (options.peers ?? []).flatMap((peer) => ['--peer', peer])
   const place = ['--host', '127.0.0.1', '--port', String(port), '--data', options.data]
-  const network = ['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...peers]
-  const args = ['src/cli/main.ts', 'serve', ...place, ...network, ...(options.args ?? [])]
+  const own = ['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0']
+  const network = options.kubos?.flatMap(({ url }) => ['--kubo', url]) ?? own
+  const args = ['src/cli/main.ts', 'serve', ...place, ...network, ...peers, ...(options.args ?? [])]
   // A process group of its own, so that kill() takes its children along.
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
