@@ -66,6 +66,11 @@ export class KuboNode {
     return found && { cid: CID.parse(found.Hash), directory: found.Type === 'directory', size: found.Size }
   }
 
+  /** Whether every block of what is at a path of MFS is here; undefined: proven to be nothing. Reads all of them. */
+  async isWhole(path: string, options?: AbortOptions): Promise<boolean | undefined> {
+    return (await absent(this.#rpc.json<{ Local?: boolean }>('files/stat', { arg: path, 'with-local': true }, options)))?.Local
+  }
+
   /** The bytes of a file of MFS. Fails at the first chunk where there is none. */
   read(path: string, { start, length, signal }: ByteRange & AbortOptions = {}): AsyncIterable<Uint8Array> {
     return this.#rpc.stream('files/read', { arg: path, offset: start, count: length }, { signal })
@@ -134,6 +139,11 @@ export class KuboNode {
 
   async hasBlock(cid: CID, { signal }: AbortOptions = {}): Promise<boolean> {
     return (await missing(this.#rpc.bytes('block/stat', { arg: cid.toString(), offline: true }, { signal }))) !== undefined
+  }
+
+  /** Stores a block of raw bytes (CIDv1, sha2-256), unpinned. */
+  async putBlock(bytes: Uint8Array, { signal }: AbortOptions = {}): Promise<void> {
+    await this.#rpc.bytes('block/put', { 'cid-codec': 'raw', mhtype: 'sha2-256', pin: false }, { body: once(bytes), signal })
   }
 
   /** The bytes of a file, from wherever they are. */

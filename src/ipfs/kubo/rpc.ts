@@ -29,6 +29,8 @@ interface Asked {
 /** Bytes of an answer that is read as a whole. */
 const MAX_ANSWER = 64 * 1024 * 1024
 const MAX_SOCKETS = 64
+/** Bytes below which a chunk of a body is copied. */
+const SMALL_CHUNK = 16 * 1024
 
 /**
  * Kubo's RPC (`POST /api/v0/<command>`), one node's. Its own because `kubo-rpc-client` costs 1.75 CPU s/GB where this
@@ -168,18 +170,23 @@ export class KuboRpc {
 async function send(request: ClientRequest, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of chunks) {
     if (request.destroyed) return
-    if (!request.write(chunk)) await drained(request)
+    await written(request, chunk)
   }
   request.end()
 }
 
-function drained(request: ClientRequest): Promise<void> {
+/** When the system has the bytes, and so their memory may be used again. Small ones are copied, as waiting for each costs more. */
+function written(request: ClientRequest, chunk: Uint8Array): Promise<void> | undefined {
+  const small = chunk.byteLength < SMALL_CHUNK
+  if (small && request.write(new Uint8Array(chunk))) return undefined
   return new Promise((resolve) => {
     const go = (): void => {
       request.off('drain', go).off('close', go)
       resolve()
     }
-    request.on('drain', go).on('close', go)
+    request.on('close', go)
+    if (small) request.on('drain', go)
+    else request.write(chunk, go)
   })
 }
 

@@ -1,7 +1,7 @@
 import { digestOf, formatDigest, sameDigest, type Digest } from '../../oci/digest.ts'
 import { abortable } from '../abortable.ts'
 import { DigestMismatchError, OffsetMismatchError, StorageFailedError, UploadUnknownError } from '../errors.ts'
-import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
+import type { AbortOptions, AppendOptions, ListOptions, ReadOptions, UploadStat, UploadStore } from '../object-store.ts'
 import { SMALL_FILE, type HashPool } from '../files/hash-pool.ts'
 import { storing } from '../files/medium.ts'
 import { UploadWriter } from '../files/upload-writer.ts'
@@ -87,7 +87,7 @@ export class EmbeddedUploads implements UploadStore {
     }
   }
 
-  async *read(id: string, options: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+  async *read(id: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
     options.signal?.throwIfAborted()
     const row = this.#row(id)
     const { start = 0, length = Infinity } = options
@@ -149,9 +149,24 @@ export class EmbeddedUploads implements UploadStore {
     }
   }
 
+  /** The sha2-256 of every chunk of a checked upload, 32 bytes each; computed now where they were not along with its digest. */
+  async chunkHashes({ path, size, chunks }: CheckedUpload, options: AbortOptions = {}): Promise<Uint8Array> {
+    return chunks ?? (size === 0 ? new Uint8Array() : this.#hashes.chunks(path, size, options.signal))
+  }
+
   /** Drops what is known about the bytes of an upload that has become an object. */
   forget({ path }: CheckedUpload): void {
     this.#hashes.forget(path)
+  }
+
+  /** What makes an upload go whose bytes have become an object elsewhere. Safe to repeat; then `swept`. */
+  gone(id: string): Statement[] {
+    return [{ sql: 'DELETE FROM uploads WHERE id = ?', params: [id] }]
+  }
+
+  /** Uploads have gone: so may their files. */
+  swept(): void {
+    this.#sweep()
   }
 
   /** The object that an upload becomes, unless there is one; and the upload is gone. */
