@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
 import { FILE_CHECKS } from './assembly/file-checks.ts'
-import { createNetwork, forwarding, NETWORK_CHECKS } from './assembly/network.ts'
+import { forwarding, NETWORK_CHECKS } from './assembly/network.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
 import { Observability } from './assembly/observability.ts'
 import { createCore, policyOf } from './assembly/registry.ts'
@@ -15,7 +15,7 @@ import type { DiscoService } from './global/disco-service.ts'
 import { GlobalRegistry } from './global/global-registry.ts'
 import { createGateway } from './http/gateway.ts'
 import { Upstream } from './http/upstream.ts'
-import type { NodeInfo } from './ipfs/node.ts'
+import type { NodeInfo, OuterNode } from './ipfs/node.ts'
 import type { Registry } from './registry/registry.ts'
 import { DataDirectory } from './storage/data-directory.ts'
 import { silentLogger } from './telemetry/create-logger.ts'
@@ -24,7 +24,7 @@ import type { Rotation } from './telemetry/health.ts'
 import type { MetricsSnapshot } from './telemetry/metrics.ts'
 import type { OtherProcesses } from './telemetry/other-processes.ts'
 
-export type { Config, DiscoService, Logger, NodeInfo, Registry }
+export type { Config, DiscoService, Logger, NodeInfo, OuterNode, Registry }
 
 export interface DiscoOptions extends Partial<Config> {
   /** @default one that says nothing */
@@ -40,8 +40,8 @@ export interface DiscoOptions extends Partial<Config> {
 }
 
 export interface StartOptions {
-  /** Told about the IPFS node once it runs, before the first request can be answered; undefined where another process has it. */
-  readonly onNode?: (info: NodeInfo | undefined) => void
+  /** Told about the IPFS node once it runs, before the first request can be answered; undefined where another process has it, or others are it: these. */
+  readonly onNode?: (info: NodeInfo | undefined, others: readonly OuterNode[]) => void
 }
 
 /** A registry with its IPFS node. */
@@ -100,7 +100,7 @@ interface Ground extends Pick<DiscoOptions, 'socket' | 'upstream' | 'processName
 
 async function assemble(config: Config, { log, socket, upstream, processName: name = 'main', others, parts }: Ground): Promise<Disco> {
   const directory = upstream === undefined ? parts.adopt(DataDirectory.claim(config.data), (claimed) => claimed.release()) : undefined
-  const storage = parts.adopt(await openStorage(config), (opened) => opened.close())
+  const storage = parts.adopt(await openStorage(config, log.child({ name: 'storage' })), (opened) => opened.close())
   const { index } = storage
   const local = socket !== undefined
   const observability = parts.adopt(
@@ -111,12 +111,12 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
   // Another process of this registry has asked already who comes by the socket.
   const access = local ? undefined : parts.adopt(await createAccess(config, log.child({ name: 'auth' })), (created) => created.close())
   const network = upstream === undefined
-    ? parts.adopt(createNetwork({ config, storage, observability, log: log.child({ name: 'ipfs' }) }), (created) => created.stop())
+    ? parts.adopt(storage.network({ config, observability, log: log.child({ name: 'ipfs' }) }), (created) => created.stop())
     : undefined
   const core = createCore(config, store)
   const registry = parts.adopt(
     new GlobalRegistry(
-      { core, store, index, provides: index, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
+      { core, store, index, provides: storage.provides, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
       { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly, cloneSize: config.limits.cloneSize || undefined, room: freeSpaceOf(config) },
     ),
     (created) => created.close(),
@@ -158,7 +158,8 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
       await part?.start()
       stopping.signal.throwIfAborted()
     }
-    onNode?.(await network?.info())
+    const others = storage.nodes?.() ?? []
+    onNode?.(others.length > 0 ? undefined : await network?.info(), others)
     const address = await listen()
     if (socket === undefined) directory?.announce(address)
     return address

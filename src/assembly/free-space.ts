@@ -1,9 +1,9 @@
 import { statfs } from 'node:fs/promises'
 import type { Config } from '../config/options.ts'
 
-/** Bytes that are free where blobs go; undefined where they are in no directory. */
-export function freeSpaceOf({ data, storageFilesystem, storageInmemory }: Config): (() => Promise<number>) | undefined {
-  if (storageInmemory) return undefined
+/** Bytes that are free where blobs go; undefined where they are in no directory of ours. */
+export function freeSpaceOf({ data, kubo, storageFilesystem, storageInmemory }: Config): (() => Promise<number>) | undefined {
+  if (storageInmemory || kubo.length > 0) return undefined
   return async () => {
     const { bavail, bsize } = await statfs(storageFilesystem ?? data)
     return bavail * bsize

@@ -4,6 +4,7 @@ import { isHere } from '../global/clone-flight.ts'
 import { cidOf } from '../global/names.ts'
 import type { ReceptionParts } from '../http/reception.ts'
 import type { Upstream } from '../http/upstream.ts'
+import type { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
 import { EmbeddedNetwork } from '../ipfs/embedded/network.ts'
 import { parseMultiaddr, parsePeers } from '../ipfs/embedded/network-peers.ts'
 import { sessionOpener } from '../ipfs/embedded/session-opener.ts'
@@ -11,11 +12,9 @@ import type { IpfsNetwork } from '../ipfs/node.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Observability } from './observability.ts'
-import type { BuiltStorage } from './storage.ts'
 
 export interface NetworkGround {
   readonly config: Config
-  readonly storage: BuiltStorage
   readonly observability: Observability
   readonly log: Logger
 }
@@ -27,8 +26,8 @@ export const NETWORK_CHECKS: ValueChecks = {
   peer: (peers) => void parsePeers(peers),
 }
 
-/** The IPFS node, as the configuration has it. */
-export function createNetwork({ config, storage: { store, index }, observability, log }: NetworkGround): IpfsNetwork {
+/** The IPFS node that Disco is itself, as the configuration has it. */
+export function embeddedNetwork({ config, observability, log }: NetworkGround, store: ObjectStore, index: EmbeddedDagIndex): IpfsNetwork {
   return new EmbeddedNetwork({
     options: {
       mode: config.network,

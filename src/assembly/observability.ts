@@ -58,7 +58,7 @@ export class Observability {
     this.#tracer = tracer
     this.health = new Health(log)
     this.observers = observersOf(metrics, tracer, local)
-    addChecks(this.health, config, storage.store)
+    addChecks(this.health, config, storage)
     if (metrics !== undefined) storageMetrics(metrics.add, storage, name === 'main')
     this.#server = config.debugAddress === undefined || name !== 'main' ? undefined : new DebugServer(this.#pages(), log)
   }

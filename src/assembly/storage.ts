@@ -1,93 +1,62 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Config } from '../config/options.ts'
-import { ConfigError } from '../config/problem.ts'
-import { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
-import { uploadPlaces as places } from '../registry/paths.ts'
-import { Database } from '../storage/embedded/database.ts'
-import { StoreReader } from '../storage/embedded/store-reader.ts'
-import { EmbeddedStore } from '../storage/embedded/store.ts'
-import { FilesystemReader } from '../storage/filesystem/reader.ts'
-import { FilesystemStore } from '../storage/filesystem/store.ts'
-import { MemoryStore } from '../storage/memory/store.ts'
-import type { ChunkHashes, ObjectReader, ObjectStore } from '../storage/object-store.ts'
+import type { ProvideTable } from '../ipfs/embedded/provide-table.ts'
+import type { DagIndex, IpfsNetwork, OuterNode, ProvideQueue } from '../ipfs/node.ts'
+import type { Database } from '../storage/embedded/database.ts'
+import type { ChunkHashes, ObjectStore } from '../storage/object-store.ts'
+import type { CheckOptions, Probe } from '../telemetry/health.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { openKubo } from './kubo.ts'
+import type { NetworkGround } from './network.ts'
+import { openWithOwnNode } from './own-node.ts'
 
-/** Where images are, and which IPFS blocks they are made of. */
+/** Where images are, which IPFS blocks they are made of, and who exchanges those with others. */
 export interface BuiltStorage {
   readonly store: ObjectStore & ChunkHashes
-  readonly index: EmbeddedDagIndex
-  /** Of the index, and of the embedded store. */
+  readonly index: DagIndex
+  /** Told of images that are new here. */
+  readonly provides: ProvideQueue
+  /** What the network shall hear of. */
+  readonly queue: Pick<ProvideTable, 'count'>
+  /** Of the data directory. */
   readonly database: Database
   /** The index is kept apart from the images: it may lack some of them. */
   readonly apart: boolean
+  /** Objects whose blocks are indexed here. */
+  readonly indexed?: () => number
+  /** Nodes that are programs of their own, as they were seen last. @default none: the network is a node */
+  readonly nodes?: () => readonly OuterNode[]
+  /** What has to hold for requests to be worth coming, beside what is asked of the store. */
+  readonly checks: readonly NamedCheck[]
+  /** What goes on beside the requests, in one process. */
+  readonly background: readonly Background[]
+  /** For one process of a registry. */
+  network(ground: NetworkGround): IpfsNetwork
   close(): Promise<void>
 }
 
-type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'>
+export interface NamedCheck {
+  readonly name: string
+  readonly probe: Probe
+  readonly options: CheckOptions
+}
 
-/** The database of the data directory. */
-const DATABASE = 'disco.db'
+export interface Background {
+  start(): void
+  stop(): Promise<void>
+}
 
 /**
  * Opens the store that the configuration names; without one, the embedded store in the data directory.
  *
- * @throws ConfigError, StorageFailedError
+ * @throws ConfigError, StorageFailedError, KuboUnfitError
  */
-export async function openStorage(config: Choice): Promise<BuiltStorage> {
-  if (config.storageInmemory) return openMemory()
-  if (config.storageFilesystem !== undefined) return openFilesystem(config.storageFilesystem, config)
-  const store = await EmbeddedStore.open(config.data)
-  const { database } = store
-  return { store, database, index: await closingAfter(store, () => EmbeddedDagIndex.open(database, store)), apart: false, close: () => store.close() }
+export async function openStorage(config: Config, log: Logger): Promise<BuiltStorage> {
+  return config.kubo.length > 0 ? openKubo(config, log) : openWithOwnNode(config)
 }
 
 /** What Distribution calls a driver. */
-export function driverOf({ storageInmemory, storageFilesystem }: Pick<Config, 'storageInmemory' | 'storageFilesystem'>): string {
+export function driverOf({ kubo, storageInmemory, storageFilesystem }: Pick<Config, 'kubo' | 'storageInmemory' | 'storageFilesystem'>): string {
+  if (kubo.length > 0) return 'ipfs'
   if (storageInmemory) return 'inmemory'
   return storageFilesystem === undefined ? 'embedded' : 'filesystem'
-}
-
-/** What `disco images` and `disco cid` look into; undefined where nothing is yet. @throws ConfigError, StorageFailedError */
-export function openReader(config: Choice): { readonly reader: ObjectReader; readonly close: () => void } | undefined {
-  if (config.storageInmemory) throw new ConfigError([{ where: 'storage.inmemory', reason: 'images in memory are gone with their process: there is nothing to look into' }])
-  if (config.storageFilesystem !== undefined) return { reader: new FilesystemReader(config.storageFilesystem, places), close: () => {} }
-  const reader = StoreReader.open(config.data)
-  return reader && { reader, close: () => reader.close() }
-}
-
-/** A plain directory; what is derived from it, and what peers are told, is in the data directory. */
-async function openFilesystem(root: string, { data, readonly }: Choice): Promise<BuiltStorage> {
-  const store = await FilesystemStore.open(root, { places, readonly })
-  return closingAfter(store, () => withIndex(store, data, () => store.close()))
-}
-
-async function openMemory(): Promise<BuiltStorage> {
-  const directory = await mkdtemp(join(tmpdir(), 'disco-index-'))
-  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true })
-  try {
-    return await withIndex(new MemoryStore(), directory, remove)
-  } catch (error) {
-    await remove()
-    throw error
-  }
-}
-
-async function withIndex(store: ObjectStore & ChunkHashes, directory: string, closeStore: () => Promise<void>): Promise<BuiltStorage> {
-  const database = await Database.open(join(directory, DATABASE))
-  const close = async (): Promise<void> => {
-    await database.close()
-    await closeStore()
-  }
-  return { store, database, index: await closingAfter(database, () => EmbeddedDagIndex.open(database, store, { apart: true })), apart: true, close }
-}
-
-/** What is open already is closed when the rest fails. */
-async function closingAfter<T>(open: { close(): Promise<void> }, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    await open.close()
-    throw error
-  }
 }

@@ -27,22 +27,25 @@ export function createUpkeep({ config, storage, core, log }: UpkeepGround): Upke
   )
   const stopped = new AbortController()
   let scanning: Promise<void> | undefined
+  const { background } = storage
   return {
     async start() {
+      for (const part of background) part.start()
       await housekeeping?.start()
       if (storage.apart) scanning = scan(storage, log.child({ name: 'index' }), stopped.signal)
     },
     async stop() {
       stopped.abort()
       await housekeeping?.stop()
+      await Promise.all(background.map((part) => part.stop()))
       await scanning
     },
   }
 }
 
-async function scan({ store, index }: BuiltStorage, log: Logger, signal: AbortSignal): Promise<void> {
+async function scan({ store, index, provides }: BuiltStorage, log: Logger, signal: AbortSignal): Promise<void> {
   try {
-    const found = await rescan({ store, index, provides: index, log }, { signal })
+    const found = await rescan({ store, index, provides, log }, { signal })
     if (found > 0) log.info({ images: found }, 'indexed the blocks of images that were here')
   } catch (err) {
     if (!signal.aborted) log.warn({ err }, 'could not look for images that the index lacks')

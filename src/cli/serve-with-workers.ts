@@ -30,7 +30,7 @@ export async function serveWithWorkers(config: Config): Promise<void> {
     void workers.reload()
   })
   try {
-    await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
+    await disco.start({ onNode: (info, others) => console.log(nodeLines(config, info, others)) })
     const address = await workers.start()
     disco.announce(address)
     console.log(addressLine(address))

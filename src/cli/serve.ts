@@ -26,7 +26,7 @@ async function serveAlone(config: Config): Promise<void> {
   onShutdown(() => disco.stop())
   onHangup(config, log, () => disco.reload())
   try {
-    const address = await disco.start({ onNode: (info) => console.log(nodeLines(config, info)) })
+    const address = await disco.start({ onNode: (info, others) => console.log(nodeLines(config, info, others)) })
     console.log(addressLine(address))
   } catch (error) {
     await disco.stop()

@@ -1,16 +1,20 @@
 import type { Config } from '../config/options.ts'
-import type { NodeInfo } from '../ipfs/node.ts'
+import type { NodeInfo, OuterNode } from '../ipfs/node.ts'
 
-/** What is told about the node before the registry answers: data directory, storage, network, peer id, addresses. */
-export function nodeLines({ data, network, processes, storageFilesystem, storageInmemory }: Config, info: NodeInfo | undefined): string {
+/** What is told about the node, or the nodes, before the registry answers: data directory, storage, network, peer ids, addresses. */
+export function nodeLines({ data, network, processes, storageFilesystem, storageInmemory }: Config, info: NodeInfo | undefined, others: readonly OuterNode[]): string {
   return [
     `data       ${data}`,
     ...(storageFilesystem === undefined ? [] : [`images     ${storageFilesystem}`]),
     ...(storageInmemory ? ['images     in memory: gone when it ends'] : []),
-    `network    ${network}`,
+    ...(others.length > 0 ? others.map(nodeLine) : [`network    ${network}`]),
     ...(processes > 1 ? [`processes  ${processes}`] : []),
     ...(info === undefined ? [] : [`peer id    ${info.peerId}`, ...info.addresses.map((address) => `ipfs       ${address}`)]),
   ].join('\n')
+}
+
+function nodeLine({ name, version, peerId, failure }: OuterNode): string {
+  return `kubo       ${name} ${failure === undefined ? `${version} ${peerId}` : `is down: ${failure}`}`
 }
 
 /** The last line: from here on it answers. */

@@ -23,7 +23,7 @@ export function debugHealthPages(health: Health, rotate: (rotation: Rotation) =>
   return new Map([
     ['/debug/health', reading(async () => {
       const failures = await health.failures()
-      return json(Object.keys(failures).length === 0 ? 200 : 503, failures)
+      return json(Object.keys(failures).length === 0 ? 200 : 503, { ...await health.advice(), ...failures })
     })],
     ['/debug/health/down', switching(() => rotate('down'))],
     ['/debug/health/up', switching(() => rotate('up'))],

@@ -93,6 +93,16 @@ export interface NodeInfo {
   readonly peers: number
 }
 
+/** A node that is a program of its own, as it was seen last. */
+export interface OuterNode {
+  /** Its URL, without a user. */
+  readonly name: string
+  readonly peerId?: string | undefined
+  readonly version?: string | undefined
+  /** Why it can't be used; undefined: it can. */
+  readonly failure?: string | undefined
+}
+
 export interface FileOptions extends AbortOptions {
   /** The bytes, when they are not at the path yet because the commit that puts them there is still to come. */
   readonly content?: Uint8Array | undefined

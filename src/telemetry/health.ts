@@ -10,6 +10,8 @@ export interface CheckOptions {
   readonly threshold?: number | undefined
   /** Milliseconds that an answer may take. @default 5000 */
   readonly timeout?: number | undefined
+  /** Whether requests had better come all the same: it is told of, and that is all. @default false */
+  readonly advisory?: boolean | undefined
 }
 
 /** Out of rotation by hand, and in again: Distribution's `/debug/health/down` and `/debug/health/up`. */
@@ -45,18 +47,28 @@ export class Health {
     this.#rotation = rotation
   }
 
-  /** What is wrong, by the names of the checks; nothing when all is well. */
+  /** For what reasons requests had better not come, by the names of the checks; nothing when all is well. */
   async failures(): Promise<Readonly<Record<string, string>>> {
     if (this.#stopping) return { stopping: 'the registry is stopping' }
-    const checks = [...this.#checks.values()]
-    const failures = await Promise.all(checks.map(async (check) => [check.name, await check.failure()] as const))
-    const failed = failures.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
+    const failed = await this.#failed(false)
     return Object.fromEntries(this.#rotation === 'up' ? failed : [...failed, ['manual_http_status', 'manual Check']])
+  }
+
+  /** What is wrong, and requests had better come all the same. */
+  async advice(): Promise<Readonly<Record<string, string>>> {
+    return Object.fromEntries(await this.#failed(true))
+  }
+
+  async #failed(advisory: boolean): Promise<(readonly [string, string])[]> {
+    const checks = [...this.#checks.values()].filter((check) => check.advisory === advisory)
+    const failures = await Promise.all(checks.map(async (check) => [check.name, await check.failure()] as const))
+    return failures.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
   }
 }
 
 class Check {
   readonly name: string
+  readonly advisory: boolean
   readonly #probe: Probe
   readonly #interval: number
   readonly #threshold: number
@@ -66,8 +78,9 @@ class Check {
   #failed = 0
   #failure: string | undefined
 
-  constructor(name: string, probe: Probe, { interval = INTERVAL, threshold = 1, timeout = TIMEOUT }: CheckOptions = {}, log: Logger) {
+  constructor(name: string, probe: Probe, { interval = INTERVAL, threshold = 1, timeout = TIMEOUT, advisory = false }: CheckOptions = {}, log: Logger) {
     this.name = name
+    this.advisory = advisory
     this.#probe = probe
     this.#interval = interval
     this.#threshold = Math.max(1, threshold)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { pino } from 'pino'
-import { openStorage, type BuiltStorage } from '../../src/assembly/storage.ts'
+import { openWithOwnNode, type OwnStorage } from '../../src/assembly/own-node.ts'
 import { GlobalRegistry, type GlobalRegistryOptions } from '../../src/global/global-registry.ts'
 import type { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { EmbeddedSession } from '../../src/ipfs/embedded/session.ts'
@@ -46,10 +46,10 @@ export class TestDisco {
   /** Sessions that were opened. */
   sessions = 0
   readonly #directory: string
-  readonly #storage: BuiltStorage
+  readonly #storage: OwnStorage
   readonly #others: TestDisco[] = []
 
-  private constructor(directory: string, storage: BuiltStorage, options: DiscoOptions) {
+  private constructor(directory: string, storage: OwnStorage, options: DiscoOptions) {
     this.#directory = directory
     this.#storage = storage
     const store = new InjectableStore(storage.store)
@@ -75,7 +75,7 @@ export class TestDisco {
 
   static async #open(directory: string, options: DiscoOptions): Promise<TestDisco> {
     const kind = (process.env[STORE_VARIABLE] ?? 'embedded') as StoreKind
-    const storage = await openStorage({
+    const storage = await openWithOwnNode({
       data: directory,
       storageFilesystem: kind === 'filesystem' ? join(directory, 'tree') : undefined,
       storageInmemory: kind === 'memory',

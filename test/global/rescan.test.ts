@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { CID } from 'multiformats/cid'
-import { openStorage, type BuiltStorage } from '../../src/assembly/storage.ts'
+import { openWithOwnNode, type OwnStorage } from '../../src/assembly/own-node.ts'
 import { globalNames } from '../../src/global/images.ts'
 import { GlobalRegistry } from '../../src/global/global-registry.ts'
 import { rescan } from '../../src/global/rescan.ts'
@@ -14,13 +14,13 @@ import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { indexOf, makeImage, pushBlobs, pushImage, putManifest, TestDisco } from './harness.ts'
 
 /** A tree of files, and a Disco's data directory beside it that may be new. */
-async function withTree(run: (open: (data: string) => Promise<BuiltStorage>) => Promise<void>): Promise<void> {
+async function withTree(run: (open: (data: string) => Promise<OwnStorage>) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'disco-rescan-'))
-  const opened: BuiltStorage[] = []
+  const opened: OwnStorage[] = []
   try {
     await run(async (data) => {
       await mkdir(join(directory, data), { recursive: true })
-      const storage = await openStorage({ data: join(directory, data), storageFilesystem: join(directory, 'tree'), storageInmemory: false, readonly: false })
+      const storage = await openWithOwnNode({ data: join(directory, data), storageFilesystem: join(directory, 'tree'), storageInmemory: false, readonly: false })
       opened.push(storage)
       return storage
     })
@@ -30,11 +30,11 @@ async function withTree(run: (open: (data: string) => Promise<BuiltStorage>) => 
   }
 }
 
-function registryOf({ store, index }: BuiltStorage): GlobalRegistry {
+function registryOf({ store, index }: OwnStorage): GlobalRegistry {
   return new GlobalRegistry({ core: new RegistryCore(store), store, index, log: silentLogger() })
 }
 
-async function namesOf({ store }: BuiltStorage): Promise<CID[]> {
+async function namesOf({ store }: OwnStorage): Promise<CID[]> {
   const names: CID[] = []
   for await (const name of globalNames(store)) names.push(name)
   return names

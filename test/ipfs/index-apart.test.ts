@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { openStorage, type BuiltStorage } from '../../src/assembly/storage.ts'
+import { openWithOwnNode, type OwnStorage } from '../../src/assembly/own-node.ts'
 import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
 import { StorageFailedError } from '../../src/storage/errors.ts'
 import { CHUNK_SIZE } from '../../src/storage/object-store.ts'
@@ -14,9 +14,9 @@ interface Test {
   after(close: () => Promise<void>): void
 }
 
-async function openBuilt(test: Test, kind: 'filesystem' | 'memory'): Promise<BuiltStorage> {
+async function openBuilt(test: Test, kind: 'filesystem' | 'memory'): Promise<OwnStorage> {
   const directory = await mkdtemp(join(tmpdir(), 'disco-apart-'))
-  const storage = await openStorage({
+  const storage = await openWithOwnNode({
     data: directory,
     storageFilesystem: kind === 'filesystem' ? join(directory, 'tree') : undefined,
     storageInmemory: kind === 'memory',

@@ -77,7 +77,7 @@ test('shows nobody the password of a URL that is checked, and sends it', async (
   t.after(() => server.closeAllConnections())
   t.after(() => server.close())
   const uri = `http://me:sesame@127.0.0.1:${(server.address() as AddressInfo).port}/`
-  addChecks(health, completeConfig({ healthStorageEnabled: false, healthHttp: [{ uri }] as never }), new MemoryStore())
+  addChecks(health, completeConfig({ healthStorageEnabled: false, healthHttp: [{ uri }] as never }), { store: new MemoryStore(), checks: [] })
   const failures = JSON.stringify(await health.failures())
   assert.match(failures, /unexpected status: 500/)
   assert.doesNotMatch(failures + inspect(lines, { depth: 9 }), /sesame/)

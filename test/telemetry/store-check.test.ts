@@ -16,7 +16,7 @@ class FullStore extends MemoryStore {
 
 function healthOf(store: MemoryStore, options: Partial<Config>): Health {
   const health = new Health(silentLogger())
-  addChecks(health, completeConfig({ storageInmemory: true, healthStorageInterval: 1, ...options }), store)
+  addChecks(health, completeConfig({ storageInmemory: true, healthStorageInterval: 1, ...options }), { store, checks: [] })
   return health
 }
 

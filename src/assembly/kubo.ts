@@ -1,0 +1,76 @@
+import { isHere } from '../global/clone-flight.ts'
+import type { Config } from '../config/options.ts'
+import { KuboDagIndex } from '../ipfs/kubo/kubo-dag-index.ts'
+import { KuboNetwork } from '../ipfs/kubo/kubo-network.ts'
+import { KuboNode } from '../ipfs/kubo/kubo-node.ts'
+import { KuboNodes } from '../ipfs/kubo/kubo-nodes.ts'
+import { KuboReader } from '../ipfs/kubo/kubo-reader.ts'
+import { KuboStore } from '../ipfs/kubo/kubo-store.ts'
+import { KuboUploads } from '../ipfs/kubo/kubo-uploads.ts'
+import { NodeWatch } from '../ipfs/kubo/node-watch.ts'
+import { RemotePins } from '../ipfs/kubo/remote-pins.ts'
+import { EmbeddedStore } from '../storage/embedded/store.ts'
+import type { CheckOptions, Probe } from '../telemetry/health.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { OpenReader } from './reader.ts'
+import type { BuiltStorage, NamedCheck } from './storage.ts'
+import { Tidier } from './tidier.ts'
+
+/**
+ * Images in Kubos, and what is Disco's alone in the data directory. A node that is down keeps nothing from starting.
+ *
+ * @throws KuboUnfitError, StorageFailedError
+ */
+export async function openKubo({ data, kubo, pinning, readonly }: Config, log: Logger): Promise<BuiltStorage> {
+  const parts = new AsyncDisposableStack()
+  try {
+    const nodes = parts.adopt(kuboNodes(kubo), (opened) => opened.close())
+    const watch = new NodeWatch(nodes.all, log)
+    await watch.check()
+    const local = parts.adopt(await EmbeddedStore.open(data), (opened) => opened.close())
+    const { database } = local
+    const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log }), (opened) => opened.close())
+    const store = parts.adopt(await KuboStore.open({ nodes, local, uploads, directory: data }), (opened) => opened.close())
+    const index = await KuboDagIndex.open(database, nodes)
+    const pins = await RemotePins.open({
+      nodes, database, services: pinning, isHere: (image) => isHere(store, image), log: log.child({ name: 'pinning' }),
+    })
+    return {
+      store,
+      index,
+      provides: { provide: async (roots, options) => void (await Promise.all([index, pins].map((each) => each.provide(roots, options)))) },
+      queue: index.queue,
+      database,
+      apart: false,
+      nodes: () => watch.states,
+      checks: checksOf(nodes),
+      background: [watch, pins, ...(readonly ? [] : [new Tidier(async (options) => (await uploads.clean(options)) + (await index.clean(options)), log)])],
+      network: ({ config, observability, log: own }) => new KuboNetwork({
+        options: { peers: config.peer, findTimeout: config.cloneTimeout },
+        nodes, store, uploads, queue: index.queue, observer: observability.observers.blocks, traceparent: observability.traceparent, log: own,
+      }),
+      close: () => parts.disposeAsync(),
+    }
+  } catch (error) {
+    await parts.disposeAsync()
+    throw error
+  }
+}
+
+/** What the nodes have. */
+export async function openKuboReader({ kubo }: Config): Promise<OpenReader> {
+  const nodes = kuboNodes(kubo)
+  return { reader: new KuboReader(nodes), close: () => nodes.close() }
+}
+
+function kuboNodes(kubo: Config['kubo']): KuboNodes {
+  return new KuboNodes(kubo.map(({ url, token }) => new KuboNode(url, { token })))
+}
+
+/** With several, one that is down is told of and serves nothing, and the rest goes on. */
+function checksOf({ all }: KuboNodes): NamedCheck[] {
+  const probeOf = (node: KuboNode): Probe => async (signal) => void (await node.id({ signal }))
+  const each = all.map((node) => ({ name: `ipfs ${node.name}`, probe: probeOf(node), options: { advisory: all.length > 1 } satisfies CheckOptions }))
+  const any: Probe = async (signal) => void (await Promise.any(all.map((node) => node.id({ signal }))))
+  return all.length > 1 ? [...each, { name: 'ipfs_any', probe: any, options: {} }] : each
+}

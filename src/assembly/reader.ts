@@ -1,0 +1,40 @@
+import { stat } from 'node:fs/promises'
+import type { Config } from '../config/options.ts'
+import { ConfigError } from '../config/problem.ts'
+import { uploadPlaces as places } from '../registry/paths.ts'
+import { StoreReader } from '../storage/embedded/store-reader.ts'
+import { FilesystemReader } from '../storage/filesystem/reader.ts'
+import type { ObjectReader } from '../storage/object-store.ts'
+import { openKuboReader } from './kubo.ts'
+
+export interface OpenReader {
+  readonly reader: ObjectReader
+  readonly close: () => void
+}
+
+/** What `disco images` and `disco cid` look into. @throws ConfigError, StorageFailedError, or Error where nothing is yet */
+export async function openReader(config: Config): Promise<OpenReader> {
+  if (config.storageInmemory) throw new ConfigError([{ where: 'storage.inmemory', reason: 'images in memory are gone with their process: there is nothing to look into' }])
+  if (config.kubo.length > 0) return openKuboReader(config)
+  const place = config.storageFilesystem ?? config.data
+  const opened = (await isThere(place)) ? openDirectory(config) : undefined
+  if (opened === undefined) throw new Error(`nothing is at ${place} yet: serve once, or name the data directory by --data`)
+  return opened
+}
+
+function openDirectory({ data, storageFilesystem }: Config): OpenReader | undefined {
+  if (storageFilesystem !== undefined) return { reader: new FilesystemReader(storageFilesystem, places), close: () => {} }
+  const reader = StoreReader.open(data)
+  return reader && { reader, close: () => reader.close() }
+}
+
+async function isThere(place: string): Promise<boolean> {
+  try {
+    await stat(place)
+    return true
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw new Error(`cannot look into ${place}: ${message}`, { cause: error })
+  }
+}

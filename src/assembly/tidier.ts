@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AbortOptions } from '../storage/object-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Background } from './storage.ts'
+
+/** Milliseconds between two looks. */
+const INTERVAL = 3_600_000
+
+/** Removes what crashes left, at the start and once an hour. */
+export class Tidier implements Background {
+  readonly #tidy: (options: AbortOptions) => Promise<number>
+  readonly #log: Logger
+  readonly #stopped = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+
+  /** @param tidy tells how much it removed */
+  constructor(tidy: (options: AbortOptions) => Promise<number>, log: Logger) {
+    this.#tidy = tidy
+    this.#log = log
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
+      try {
+        const removed = await this.#tidy({ signal })
+        if (removed > 0) this.#log.info({ removed }, 'removed what was left over at the IPFS nodes')
+      } catch (err) {
+        if (!signal.aborted) this.#log.warn({ err }, 'could not remove what is left over at the IPFS nodes')
+      }
+      await sleep(INTERVAL, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+}
