@@ -7,6 +7,7 @@ import { COPIERS, PUSHERS, copyClients, type Copier } from './harness/clients.ts
 import type { DiscoServer } from './harness/disco.ts'
 import { dockerPush } from './harness/docker.ts'
 import { smallImage } from './harness/images.ts'
+import { assertSameForIpfs } from './harness/ipfs-view.ts'
 import { CID_HEADER, RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
 import { assertGlobal, cidByTags } from './harness/verify.ts'
@@ -19,9 +20,11 @@ interface ImageManifest {
   readonly layers: readonly { readonly digest: string }[]
 }
 
-describe('one image, one CID', { timeout: 300_000 }, () => {
+describe('one image, one CID', { timeout: 600_000 }, () => {
   let scene: Scene
+  /** The embedded node. */
   let here: DiscoServer
+  /** Three Kubos. */
   let there: DiscoServer
   let clients: Readonly<Record<Copier, CopySession>>
 
@@ -29,7 +32,9 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
     scene = await Scene.begin()
     clients = await copyClients(scene)
     here = await scene.disco('here')
-    there = await scene.disco('there')
+    const kubos = [await scene.kubo(), await scene.kubo(), await scene.kubo()] as const
+    for (const kubo of kubos.slice(1)) await kubo.connect(kubos[0])
+    there = await scene.disco('there', { kubos })
   })
 
   after(() => scene.end())
@@ -86,23 +91,40 @@ describe('one image, one CID', { timeout: 300_000 }, () => {
     await sharedCid(digest)
   })
 
-  it('monolithic, in a single POST, in chunks of any size: told in the answer of each push', async () => {
-    const layout = join(scene.directory, 'pieces')
-    const digest = await smallImage(layout, { seed: 'pieces', layers: LAYERS })
-    const bytesOf = async (of: string) => Uint8Array.from(await readFile(join(layout, 'blobs/sha256', hexOf(of))))
-    const manifest = await bytesOf(digest)
-    const { config, layers } = JSON.parse(Buffer.from(manifest).toString()) as ImageManifest
-    const told = new Set<string | null>()
-    const client = new RegistryClient(here.url)
-    for (const size of [undefined, 0, 777_777, MIB, 3 * MIB]) {
-      const name = `pieces/of-${size ?? 'all'}`
-      for (const blob of [config, ...layers]) await upload(client, name, await bytesOf(blob.digest), size)
-      const answer = expectStatus(await client.putManifest(name, 'latest', manifest), 201)
-      told.add(answer.headers.get(CID_HEADER))
-    }
-    await clients.regctl.push({ layout, tag: 'small' }, `${there.host}/pieces/there:latest`)
-    assert.deepEqual([...told], [await sharedCid(digest)])
-  })
+  const pieces = [undefined, 0, 777_777, MIB, 3 * MIB]
+  for (const [number, size] of pieces.entries()) {
+    const otherSize = pieces[(number + 1) % pieces.length]
+    const told = (bytes: number | undefined): string => bytes === undefined ? 'in a single POST' : bytes === 0 ? 'monolithic' : `in chunks of ${bytes} bytes`
+    it(`${told(size)} here, ${told(otherSize)} there: told in the answer of each push`, async () => {
+      const layout = join(scene.directory, `pieces-${number}`)
+      const digest = await smallImage(layout, { seed: layout, layers: LAYERS })
+      const bytesOf = async (of: string) => Uint8Array.from(await readFile(join(layout, 'blobs/sha256', hexOf(of))))
+      const manifest = await bytesOf(digest)
+      const { config, layers } = JSON.parse(Buffer.from(manifest).toString()) as ImageManifest
+      const cids = []
+      for (const [{ url }, bytes] of [[here, size], [there, otherSize]] as const) {
+        const client = new RegistryClient(url)
+        for (const blob of [config, ...layers]) await upload(client, 'in/pieces', await bytesOf(blob.digest), bytes)
+        cids.push(expectStatus(await client.putManifest('in/pieces', 'latest', manifest), 201).headers.get(CID_HEADER))
+      }
+      const cid = await sharedCid(digest)
+      assert.deepEqual(cids, [cid, cid])
+    })
+  }
+
+  for (const [kind, architectures] of [['an image', ['amd64']], ['an index', ['amd64', 'arm64']]] as const) {
+    it(`${kind}: over one Kubo as well, and \`ipfs add -r\` says the same`, async () => {
+      const layout = join(scene.directory, `one-${architectures.length}`)
+      const digest = await smallImage(layout, { seed: layout, architectures, layers: LAYERS })
+      const kubo = await scene.kubo()
+      const one = await scene.disco(`one-${architectures.length}-data`, { kubos: [kubo] })
+      for (const { host } of [here, there, one]) await clients.regctl.push({ layout, tag: 'small' }, `${host}/over/all:latest`)
+      const cid = await sharedCid(digest)
+      assert.equal(await cidByTags(new RegistryClient(one.url), digest), cid)
+      await assertGlobal(new RegistryClient(one.url), digest, cid)
+      await assertSameForIpfs(kubo, cid, digest, join(scene.directory, `got-${architectures.length}`))
+    })
+  }
 
   /** By PATCHes of `size` bytes; all at once in a PUT where it is 0, in the POST where it is undefined. */
   async function upload(client: RegistryClient, name: string, bytes: Uint8Array<ArrayBuffer>, size?: number) {
