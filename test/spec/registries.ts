@@ -20,7 +20,7 @@ export interface RegistryPolicy {
   readonly deletes: boolean
 }
 
-type StartRegistry = (policy: RegistryPolicy) => Promise<RunningRegistry>
+export type StartRegistry = (policy: RegistryPolicy) => Promise<RunningRegistry>
 
 /** Every store, with the global service around the registry and without. */
 export const REGISTRIES: Readonly<Record<string, StartRegistry>> = {
@@ -43,7 +43,7 @@ interface OpenStore {
   close(): Promise<void>
 }
 
-function plain(open: (directory: string) => Promise<OpenStore>): StartRegistry {
+export function plain(open: (directory: string) => Promise<OpenStore>): StartRegistry {
   return async (policy) => {
     const directory = await mkdtemp(join(tmpdir(), 'disco-spec-'))
     const { store, close } = await open(directory)
@@ -58,7 +58,7 @@ function plain(open: (directory: string) => Promise<OpenStore>): StartRegistry {
   }
 }
 
-function disco(storage: (directory: string) => Partial<Config>): StartRegistry {
+export function disco(storage: (directory: string) => Partial<Config>): StartRegistry {
   return async ({ deletes }) => {
     const directory = await mkdtemp(join(tmpdir(), 'disco-spec-'))
     const instance = await createDisco({
