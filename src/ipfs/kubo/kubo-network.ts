@@ -102,11 +102,11 @@ export class KuboNetwork implements IpfsNetwork {
     const { nodes, store, uploads, observer = UNSEEN, traceparent, log } = this.#parts
     const timeout = this.#timeout
     // Whence the commit will serve it.
-    const node = nodes.nodeOf(`docker/registry/v2/repositories/${root}`)
+    const inOrder = nodes.inOrder(`docker/registry/v2/repositories/${root}`)
     const idleTimeout = Math.min(timeout, IDLE_TIMEOUT)
     const gateways = this.#given.gateways.map((url) => observedPeer(new GatewayPeer(url, { idleTimeout, traceparent }), 'gateway', observer))
-    const blocks = new SessionBlocks({ gateways, node, timeout, unreachable: (asked) => this.#running?.peers.unreachable(asked) ?? [], log })
-    return new KuboSession(root, { node, nodes, store, uploads, blocks, timeout, observer, log })
+    const blocks = new SessionBlocks({ gateways, nodes: inOrder, timeout, unreachable: (asked) => this.#running?.peers.unreachable(asked) ?? [], log })
+    return new KuboSession(root, { nodes, store, uploads, blocks, timeout, observer, log })
   }
 
   async #tidy(node: KuboNode): Promise<void> {

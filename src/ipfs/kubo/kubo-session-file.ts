@@ -5,12 +5,13 @@ import type { BlockObserver } from '../../telemetry/block-observer.ts'
 import { encodeCar } from '../car.ts'
 import { Progress } from '../embedded/progress.ts'
 import { ContentUnavailableError, VerificationError } from '../errors.ts'
-import { afterSilence } from '../gateway/after-silence.ts'
 import type { FileFetch, WantedFile } from '../node.ts'
 import { IDENTITY, type Block } from '../unixfs/block.ts'
 import { decodeNode } from '../unixfs/node.ts'
 import { DAG_LIMITS, walkFile } from '../unixfs/walk-file.ts'
 import type { Window } from '../unixfs/window.ts'
+import { Arrival } from './arrival.ts'
+import { HelpingNodes } from './helping-nodes.ts'
 import { KuboHold, type HoldProgress } from './kubo-hold.ts'
 import type { KuboNodes } from './kubo-nodes.ts'
 import type { KuboNode } from './kubo-node.ts'
@@ -119,15 +120,16 @@ export class KuboSessionFile implements FileFetch {
 
   /** Whole, verified and held when it resolves. */
   async #bring(): Promise<void> {
-    const { blocks, observer, timeout, signal } = this.#parts
+    const { nodes, blocks, observer, timeout, signal } = this.#parts
     const { cid } = this.wanted
-    const root = await blocks.root(cid, this.node, { signal })
+    const root = await blocks.root(cid, nodes.inOrder(this.wanted.path), { signal })
     const node = decodeNode(root)
     if (node.kind === 'directory') throw new VerificationError(`${cid} is a directory, not a file`)
     this.#checkSize(node.links.reduce((total, link) => total + link.size, node.data.length))
 
     const stop = new AbortController()
-    const arrived = new Arrival(() => stop.abort(new ContentUnavailableError(`nothing came of ${cid} for ${timeout} ms`)), timeout)
+    const arrived = new Arrival()
+    const callOff = arrived.watch(timeout, () => stop.abort(new ContentUnavailableError(`nothing came of ${cid} for ${timeout} ms`)))
     const options = { signal: AbortSignal.any([signal, stop.signal]) }
     try {
       if (root.atNode) {
@@ -139,7 +141,7 @@ export class KuboSessionFile implements FileFetch {
     } catch (error) {
       throw stop.signal.aborted ? stop.signal.reason : error
     } finally {
-      arrived.end()
+      callOff()
     }
   }
 
@@ -147,6 +149,7 @@ export class KuboSessionFile implements FileFetch {
   async #follow(arrived: Arrival, stop: AbortController, options: AbortOptions): Promise<void> {
     const held = this.#holdIt(arrived, options)
     held.catch((error: unknown) => stop.abort(error))
+    const helped = new HelpingNodes(this.#others, this.wanted.cid, arrived, options)
     try {
       const digester = this.#digester()
       for await (const chunk of this.node.cat(this.wanted.cid, options)) {
@@ -155,10 +158,17 @@ export class KuboSessionFile implements FileFetch {
       }
       digester.end()
       await held
+    } catch (error) {
+      stop.abort(error)
+      throw error
     } finally {
-      stop.abort()
       await held.catch(() => {})
+      await helped.end()
     }
+  }
+
+  get #others(): readonly KuboNode[] {
+    return this.#parts.nodes.all.filter((node) => node !== this.node)
   }
 
   async #holdIt(arrived: Arrival, options: AbortOptions): Promise<void> {
@@ -226,16 +236,3 @@ export class KuboSessionFile implements FileFetch {
   }
 }
 
-/** Watches that something comes. */
-class Arrival {
-  readonly end: () => void
-  #last = performance.now()
-
-  constructor(silent: () => void, ms: number) {
-    this.end = afterSilence(ms, () => this.#last, silent)
-  }
-
-  now(): void {
-    this.#last = performance.now()
-  }
-}

@@ -14,8 +14,6 @@ import { KuboSessionFile, type KuboFileParts } from './kubo-session-file.ts'
 import { unavailable } from './kubo-source.ts'
 
 export interface KuboSessionParts extends Omit<KuboFileParts, 'signal' | 'label' | 'window'> {
-  /** Where the repository goes. */
-  readonly node: KuboNode
   readonly log: Logger
 }
 
@@ -89,7 +87,8 @@ export class KuboSession implements ImageSession {
   }
 
   async #keepTree({ blocks }: WalkedTree, options: AbortOptions): Promise<void> {
-    const { node } = this.#parts
+    // Whence the commit will serve it.
+    const node = this.#parts.nodes.nodeOf(`docker/registry/v2/repositories/${this.#root}`)
     const hold = new KuboHold(node, this.#root)
     try {
       await hold.store(encodeCar(hold.cid, each(blocks)), options)

@@ -13,8 +13,8 @@ import { KuboSource } from './kubo-source.ts'
 export interface SessionBlocksParts {
   /** Asked first; closed with it. */
   readonly gateways: readonly BlockPeer[]
-  /** Where the repository goes. */
-  readonly node: KuboNode
+  /** Where the repository goes, and the others. */
+  readonly nodes: readonly KuboNode[]
   /** Milliseconds. */
   readonly timeout: number
   readonly unreachable: (node: KuboNode) => readonly string[]
@@ -30,8 +30,8 @@ export class SessionBlocks {
 
   constructor(parts: SessionBlocksParts) {
     this.#parts = parts
-    const { gateways, node, timeout, log } = parts
-    const general = this.#noting(this.#at(node))
+    const { gateways, nodes, timeout, log } = parts
+    const general = this.#noting(this.#at(nodes))
     this.#source = gateways.length === 0 ? general : new CombinedSource({ peers: gateways, general, timeout, log })
   }
 
@@ -42,21 +42,21 @@ export class SessionBlocks {
     return this.#source.fetch(cid, options)
   }
 
-  /** The root of a file, and whether its node is who gets the rest. */
-  async root(cid: CID, node: KuboNode, options: AbortOptions): Promise<Block & { readonly atNode: boolean }> {
+  /** The root of a file, and whether its nodes are who get the rest. */
+  async root(cid: CID, nodes: readonly KuboNode[], options: AbortOptions): Promise<Block & { readonly atNode: boolean }> {
     if (this.#parts.gateways.length > 0) {
       const bytes = await this.fetch(cid, options)
       return { cid, bytes, atNode: inlined(cid) !== undefined || this.#fromNode.has(cid.toString()) }
     }
-    return { cid, bytes: inlined(cid) ?? await this.#at(node).fetch(cid, options), atNode: true }
+    return { cid, bytes: inlined(cid) ?? await this.#at(nodes).fetch(cid, options), atNode: true }
   }
 
   close(): Promise<void> {
     return this.#source.close()
   }
 
-  #at(node: KuboNode): KuboSource {
-    return new KuboSource({ node, timeout: this.#parts.timeout, unreachable: () => this.#parts.unreachable(node) })
+  #at(nodes: readonly KuboNode[]): KuboSource {
+    return new KuboSource({ nodes, timeout: this.#parts.timeout, unreachable: this.#parts.unreachable })
   }
 
   #noting(source: BlockSource): BlockSource {
