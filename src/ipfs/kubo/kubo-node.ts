@@ -83,6 +83,12 @@ export class KuboNode {
     return found?.Entries?.map(({ Name, Type, Size, Hash }) => ({ name: Name, directory: Type === 1, size: Size, cid: CID.parse(Hash) })) ?? (found && [])
   }
 
+  /** The names in a directory of MFS, in no order; undefined where there is none. Those of a file are its own. */
+  async names(path: string, options?: AbortOptions): Promise<string[] | undefined> {
+    const found = await absent(this.#rpc.json<{ Entries: { Name: string }[] | null }>('files/ls', { arg: path, U: true }, options))
+    return found && (found.Entries ?? []).map(({ Name }) => Name)
+  }
+
   /** Puts a DAG that the node has, or can get, at a path of MFS: lazily, and without copying a byte. Refused when something is there, but with `force`, a file. */
   async link(cid: CID, path: string, { flush = false, force, signal }: FlushOption & { readonly force?: boolean | undefined } = {}): Promise<void> {
     await this.#rpc.bytes('files/cp', { arg: [`/ipfs/${cid}`, path], parents: true, force, flush }, { signal })
@@ -93,9 +99,9 @@ export class KuboNode {
     await this.#rpc.bytes('files/mv', { arg: [from, to], flush }, { signal })
   }
 
-  /** A file or a whole directory. Flushes, always: "files rm refuses flush=false". Nothing there is no error. */
-  async remove(path: string, options?: AbortOptions): Promise<void> {
-    await absent(this.#rpc.bytes('files/rm', { arg: path, recursive: true, force: true }, options))
+  /** Files or whole directories. Nothing there is no error. Seen at once, durable with the next `flush`. */
+  async remove(paths: string | readonly string[], options?: AbortOptions): Promise<void> {
+    await absent(this.#rpc.bytes('files/rm', { arg: paths, recursive: true, force: true }, options))
   }
 
   async makeDirectory(path: string, { flush = false, signal }: FlushOption = {}): Promise<void> {
@@ -130,6 +136,11 @@ export class KuboNode {
     for (const { Root } of await this.#rpc.lines<Line>('dag/import', options, { body, signal })) {
       if (Root?.PinErrorMsg !== undefined && Root.PinErrorMsg !== '') throw new KuboRefusedError(this.name, 'dag/import', Root.PinErrorMsg)
     }
+  }
+
+  /** Takes a pin away; one that is not there is no error. */
+  async unpin(cid: CID, options?: AbortOptions): Promise<void> {
+    await unless(this.#rpc.bytes('pin/rm', { arg: cid.toString() }, options), (reason) => reason.startsWith('not pinned'))
   }
 
   /** A block; undefined where `offline` and it is not here. Otherwise it is asked for until the signal aborts. */

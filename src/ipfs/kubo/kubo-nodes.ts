@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AbortOptions, ByteRange } from '../../storage/object-store.ts'
 import { StorageFailedError } from '../../storage/errors.ts'
 import { KuboDownError, KuboRefusedError } from './errors.ts'
-import type { KuboNode, MfsStat } from './kubo-node.ts'
+import { isAbsence, type KuboNode, type MfsStat } from './kubo-node.ts'
 
 /** Where something was found. */
 export interface Found<T> {
@@ -59,15 +59,40 @@ export class KuboNodes {
     return undefined
   }
 
-  /** What is at an object's path, and where. @throws StorageFailedError */
+  /** The file at an object's path, and where. @throws StorageFailedError */
   stat(path: string, options: AbortOptions = {}): Promise<Found<MfsStat> | undefined> {
-    return this.find(path, (node) => node.stat(mfsPath(path), options), options)
+    return this.find(path, async (node) => {
+      const found = await node.stat(mfsPath(path), options)
+      return found?.directory === true ? undefined : found
+    }, options)
   }
 
-  /** The bytes of a file; undefined: proven to be none. @throws StorageFailedError, also in the middle */
-  async read(path: string, options: ByteRange & AbortOptions = {}): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const at = await this.stat(path, options)
-    return at === undefined || at.found.directory ? undefined : at.node.read(mfsPath(path), options)
+  /**
+   * The bytes of a file; nothing where there is none, of which `found` is not called. Where a node goes away in the
+   * middle, another that has the file gives the rest.
+   *
+   * @throws StorageFailedError, also in the middle
+   */
+  async *read(path: string, { start = 0, length, signal }: ByteRange & AbortOptions, found: () => void): AsyncGenerator<Uint8Array, void, undefined> {
+    let passed = 0
+    let failure: unknown
+    for (const node of this.inOrder(path)) {
+      try {
+        const range = { start: start + passed, length: length === undefined ? undefined : length - passed }
+        for await (const chunk of node.read(mfsPath(path), { ...range, signal })) {
+          found()
+          passed += chunk.byteLength
+          yield chunk
+        }
+        found()
+        return
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (isBeyond(error)) return found()
+        if (!isNoFile(error)) failure ??= error
+      }
+    }
+    if (failure !== undefined) throw failed(failure)
   }
 
   close(): void {
@@ -80,6 +105,7 @@ export class KuboNodes {
  * the first segment of a repository's name or of a blob's hex.
  */
 export function routeOf(path: string, nodes: number): number {
+  if (nodes === 1) return 0
   const hash = createHash('md5').update(idOf(path.split('/'))).digest('hex')
   return Number(BigInt(`0x${hash}`) % BigInt(nodes))
 }
@@ -93,4 +119,13 @@ function idOf(segments: readonly string[]): string {
 export function failed(error: unknown): unknown {
   if (!(error instanceof KuboDownError || error instanceof KuboRefusedError)) return error
   return new StorageFailedError(error.message, { cause: error })
+}
+
+function isNoFile(error: unknown): boolean {
+  return error instanceof KuboRefusedError && (isAbsence(error.reason) || error.reason.endsWith(' was not a file'))
+}
+
+/** A range that begins behind the end of a file is empty. */
+function isBeyond(error: unknown): boolean {
+  return error instanceof KuboRefusedError && error.reason.startsWith('offset was past end of file')
 }

@@ -26,6 +26,13 @@ const ROW = 'SELECT size, file, data FROM objects WHERE path = ?'
 /** Bytes of a small object that a reader gets at once. */
 const SLICE = 1024 * 1024
 
+export interface EmbeddedCommitOptions extends AbortOptions {
+  /** Done in the same transaction, after everything else. */
+  readonly also?: readonly Statement[] | undefined
+  /** What gives room may have the room that is kept for that. @default what only deletes */
+  readonly freeing?: boolean | undefined
+}
+
 interface Parts {
   readonly database: Database
   readonly files: BlobFiles
@@ -136,7 +143,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     return this.database.all<{ name: string }>(CHILDREN, ...childrenOf(directory, options.limit ?? 1000, options.after)).map(({ name }) => name)
   }
 
-  async commit(batch: Batch, options: AbortOptions = {}): Promise<void> {
+  async commit(batch: Batch, options: EmbeddedCommitOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     const changes = (batch.changes ?? []).flatMap(statementsOf)
     const expectations = (batch.expect ?? []).map(expectationOf)
@@ -150,8 +157,8 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
         const upload = checked[index]
         return upload === undefined ? [] : this.uploads.finish(id, key, upload)
       })
-      const freeing = uploads.length === 0 && (batch.changes ?? []).every((change) => 'delete' in change)
-      await this.database.write([...expectations, ...uploads, ...changes], { ...options, freeing })
+      const { also = [], signal, freeing = uploads.length === 0 && (batch.changes ?? []).every((change) => 'delete' in change) } = options
+      await this.database.write([...expectations, ...uploads, ...changes, ...also], { signal, freeing })
       for (const upload of checked) this.uploads.forget(upload)
     } finally {
       await Promise.all(checked.map(({ lease }) => lease.release()))

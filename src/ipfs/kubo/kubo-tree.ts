@@ -1,0 +1,38 @@
+/** What is in MFS: Distribution's tree, where the original has it. Everything else is local. */
+export const TREE = 'docker/registry/v2'
+
+const DEPTH: number = TREE.split('/').length
+
+/** Whether an object is in MFS. */
+export function isShared(path: string): boolean {
+  return path.startsWith(`${TREE}/`)
+}
+
+/** Whether what is in MFS is below a path, or is it. */
+export function holdsTree(path: string): boolean {
+  return path === '' || path === TREE || TREE.startsWith(`${path}/`)
+}
+
+/** What one node has as a whole: a repository's first segment, or the directory of a blob. */
+export function unitOf(path: string): string {
+  const segments = path.split('/')
+  return segments.slice(0, DEPTH + (segments[DEPTH] === 'blobs' ? 4 : 2)).join('/')
+}
+
+/** Whether a directory goes when nothing is in it any more. Those above would have to be read as a whole, and are found empty by who lists them. */
+export function isPruned(directory: string): boolean {
+  return directory.split('/').length >= DEPTH + 2
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** Whether `path` is `above`, or below it. */
+export function isAt(path: string, above: string): boolean {
+  return path === above || path.startsWith(`${above}/`)
+}
