@@ -1,4 +1,4 @@
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 import type { Change } from '../../storage/object-store.ts'
 import type { Branch, Leaf } from './kubo-bundle.ts'
 import { isAt, unitOf } from './kubo-tree.ts'
