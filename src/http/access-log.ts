@@ -23,16 +23,16 @@ export class AccessLog {
   /** @param url as the client wrote it; @param ms from the request to the end of its answer */
   write(seen: SeenRequest, { address, userAgent }: Client, url: string, ms: number, failure: unknown): void {
     const failed = failure !== undefined && seen.status !== 499 && !isClientError(failure)
-    if (this.#disabled && !failed) return
     const { id, method, user, status, received, sent } = seen
+    const level = failed ? 'error' : status !== 499 && (method === 'GET' || method === 'HEAD') ? 'debug' : 'info'
+    // Nearly all requests are of the kind that is not logged: for those no line is made.
+    if ((this.#disabled && !failed) || this.#log.isLevelEnabled?.(level) === false) return
     const line = {
       id, ms: Math.round(ms * 10) / 10, method, url: url.slice(0, LONGEST).replace(SECRETS, '$1…'), status, received, sent,
       ...(user === undefined ? {} : { user }), address, agent: userAgent.slice(0, LONGEST),
     }
     if (failed) this.#log.error({ ...line, err: failure }, 'failed')
-    else if (status === 499) this.#log.info(line, 'client went away')
-    else if (method === 'GET' || method === 'HEAD') this.#log.debug(line, 'request')
-    else this.#log.info(line, 'request')
+    else this.#log[level](line, status === 499 ? 'client went away' : 'request')
   }
 }
 

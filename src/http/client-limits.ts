@@ -78,7 +78,9 @@ export class ClientLimits {
   }
 
   #of(client: string): Usage {
-    const usage = this.#usage.get(client) ?? { requests: 0, uploads: 0, images: new Map() }
+    const known = this.#usage.get(client)
+    if (known !== undefined) return known
+    const usage = { requests: 0, uploads: 0, images: new Map() }
     this.#usage.set(client, usage)
     return usage
   }

@@ -117,7 +117,7 @@ export class Reception {
     const done = this.#count(visit, route, identity)
     try {
       const asker: Asker = { id, method, client, identity }
-      const answered = await elsewhere?.(route, request, asker, signal)
+      const answered = elsewhere && await elsewhere(route, request, asker, signal)
       if (answered !== undefined) return answered
       const registry = registryFor?.(asker) ?? this.#parts.registry
       return await handler({ registry, name, reference, search, headers, body, client, identity, signal })

@@ -19,6 +19,7 @@ export interface WriteOptions extends AbortOptions {
 
 /** How long a connection waits for another process that holds a lock, in milliseconds. */
 const BUSY_TIMEOUT = 30_000
+const NOW: Promise<void> = Promise.resolve()
 
 type Unnumbered = WriteRequest extends infer Request ? (Request extends unknown ? Omit<Request, 'id'> : never) : never
 
@@ -93,9 +94,9 @@ export class Database {
    * Resolves when all requests that this turn of the event loop brings have come: what they read next they read under one
    * lock, which is taken after the last of them, so that each sees what was committed before it came.
    */
-  async gathered(): Promise<void> {
-    if (this.#snapshot) return
-    await (this.#gathering ??= new Promise((resolve) => setImmediate(() => {
+  gathered(): Promise<void> {
+    if (this.#snapshot) return NOW
+    return (this.#gathering ??= new Promise((resolve) => setImmediate(() => {
       this.#gathering = undefined
       resolve()
     })))
@@ -197,7 +198,8 @@ export class Database {
   }
 
   /**
-   * What one turn of the event loop reads it reads under one lock: taking it costs twice what the reading does. The next turn, and whoever has waited for a write, sees what was committed by then.
+   * What one turn of the event loop reads it reads under one lock: taking it costs twice what the reading does. The next
+   * turn, and whoever has waited for a write, sees what was committed by then.
    */
   #beginSnapshot(): void {
     if (this.#snapshot) return

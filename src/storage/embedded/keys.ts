@@ -1,13 +1,17 @@
 import { assertDirectory, assertPath } from '../object-path.ts'
 import type { SqlValue } from './statement.ts'
 
+const SLASH = 0x2f
+
 /**
  * A path as the tables sort it: UTF-8 with a NUL for each slash. A NUL sorts before every byte of a name, so all that is
  * below a child stands together, right after the child itself, and the children stand in the order of their names.
  */
 export function keyOf(path: string): Buffer {
   assertPath(path)
-  return Buffer.from(path.replaceAll('/', '\0'))
+  const key = Buffer.from(path)
+  for (let at = 0; at < key.length; at++) if (key[at] === SLASH) key[at] = 0
+  return key
 }
 
 /** All keys below a path: from `start` on, up to but without `end`. */

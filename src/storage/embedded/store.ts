@@ -88,11 +88,12 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     await this.database.close()
   }
 
-  async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
-    await this.database.gathered()
-    options.signal?.throwIfAborted()
-    const row = this.database.get<ObjectStat>('SELECT size, modified_at AS modifiedAt FROM objects WHERE path = ?', keyOf(path))
-    return row === undefined ? undefined : { ...row }
+  stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
+    return this.database.gathered().then(() => {
+      options.signal?.throwIfAborted()
+      const row = this.database.get<ObjectStat>('SELECT size, modified_at AS modifiedAt FROM objects WHERE path = ?', keyOf(path))
+      return row && { size: row.size, modifiedAt: row.modifiedAt }
+    })
   }
 
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
