@@ -46,18 +46,27 @@ export class BlobSender {
     const node = this.#nodes.nodeOf(path)
     const place = this.#placeOf(id)
     const [there, before] = await Promise.all([node.stat(mfsPath(path), options), node.stat(place, options)])
-    if (there?.directory === false && (await this.#isWholeAt(node, path, there.cid, blob, options))) return undefined
-    if (before !== undefined && before.cid.equals(cid) && (await node.isWhole(place, options)) === true) return place
+    const isThere = there?.directory === false
+    if (isThere && (await this.#isWholeAt(node, path, there.cid, blob, options))) return undefined
+    await this.#sendTo(node, place, before?.cid, blob, options)
+    // What has the name without the bytes is of no use to anybody.
+    if (isThere) await node.link(cid, mfsPath(path), { ...options, force: true, flush: true })
+    return place
+  }
+
+  /** Sends it, unless the node has it whole already, and holds it. */
+  async #sendTo(node: KuboNode, place: string, before: CID | undefined, blob: BlobToSend, options: AbortOptions): Promise<void> {
+    const { id, cid } = blob
+    if (before?.equals(cid) === true && (await node.isWhole(place, options)) === true) return
     if (before !== undefined) await node.remove(place, options)
     const streamed = await blob.streamed
     const isWhole = streamed?.cid.equals(cid) === true ? streamed.isWhole : (await node.hasBlock(cid, options)) ? () => node.isWhole(place, options) : undefined
     if (isWhole !== undefined) {
       await this.hold(id, node, cid, options)
-      if ((await isWhole()) === true) return place
+      if ((await isWhole()) === true) return
       await node.remove(place, options)
     }
     await this.#sendFile(node, place, blob, options)
-    return place
   }
 
   /** The blob that the node of its path has whole, under whatever CID. */
@@ -75,8 +84,7 @@ export class BlobSender {
   }
 
   async letGo(id: string): Promise<void> {
-    const node = this.#holding.get(id)
-    if (node !== undefined && (await node.stat(this.#placeOf(id))) !== undefined) await node.remove(this.#placeOf(id))
+    await this.#holding.get(id)?.remove(this.#placeOf(id))
     this.#holding.delete(id)
   }
 

@@ -68,7 +68,8 @@ export class KuboNode {
 
   /** Whether every block of what is at a path of MFS is here; undefined: proven to be nothing. Reads all of them. */
   async isWhole(path: string, options?: AbortOptions): Promise<boolean | undefined> {
-    return (await absent(this.#rpc.json<{ Local?: boolean }>('files/stat', { arg: path, 'with-local': true }, options)))?.Local
+    const found = await absent(this.#rpc.json<{ Local?: boolean }>('files/stat', { arg: path, 'with-local': true }, options))
+    return found && found.Local === true
   }
 
   /** The bytes of a file of MFS. Fails at the first chunk where there is none. */

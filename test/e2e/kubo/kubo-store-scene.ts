@@ -11,6 +11,7 @@ import type { Kubo } from '../harness/kubo.ts'
 
 export interface OpenedKuboStore {
   readonly store: KuboStore
+  readonly uploads: KuboUploads
   readonly nodes: KuboNodes
   readonly local: EmbeddedStore
   close(): Promise<void>
@@ -24,6 +25,7 @@ export async function openKuboStore(nodes: readonly KuboNode[], directory: strin
   const store = await KuboStore.open({ nodes: all, local, uploads, directory })
   return {
     store,
+    uploads,
     nodes: all,
     local,
     close: async () => {
