@@ -9,7 +9,7 @@ export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof StorageFailedError) {
     return isFull(error)
       ? new RegistryError('UNAVAILABLE', 'no room left in the storage', { status: 507, cause: error })
-      : new RegistryError('UNAVAILABLE', 'the storage failed', { cause: error })
+      : new RegistryError('UNAVAILABLE', error.summary, { cause: error })
   }
   return new RegistryError('UNKNOWN', undefined, { cause: error })
 }

@@ -59,7 +59,18 @@ export class OffsetMismatchError extends Error {
   }
 }
 
+export interface StorageFailedOptions extends ErrorOptions {
+  /** The message without places and programs, which are nothing for strangers. @default the storage failed */
+  readonly summary?: string | undefined
+}
+
 /** The store has no room left, or its medium failed; what was there before is still there. */
 export class StorageFailedError extends Error {
   override readonly name = 'StorageFailedError'
+  readonly summary: string
+
+  constructor(message: string, { summary = 'the storage failed', ...options }: StorageFailedOptions = {}) {
+    super(message, options)
+    this.summary = summary
+  }
 }

@@ -36,6 +36,8 @@ export interface KuboOptions {
   readonly swarmKey?: string | undefined
   /** Of its configuration, over those that keep it to itself: `'Provide.Strategy'`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined
+  /** What its `API.Authorizations` want, in its format: `basic:user:password`. */
+  readonly apiAuth?: string | undefined
   /** Of its process, over that of this one. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
@@ -52,14 +54,18 @@ export class Kubo {
   readonly #environment: NodeJS.ProcessEnv
   #daemon: ChildProcess | undefined
 
-  private constructor(repository: string, swarmKey: boolean, env: Readonly<Record<string, string>>) {
+  readonly #global: readonly string[]
+
+  private constructor(repository: string, { swarmKey, env = {}, apiAuth }: KuboOptions) {
     this.repository = repository
-    this.#environment = { ...process.env, ...env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off', ...(swarmKey ? { LIBP2P_FORCE_PNET: '1' } : {}) }
+    this.#global = apiAuth === undefined ? [] : ['--api-auth', apiAuth]
+    this.#environment = { ...process.env, ...env, IPFS_PATH: repository, IPFS_TELEMETRY: 'off', ...(swarmKey === undefined ? {} : { LIBP2P_FORCE_PNET: '1' }) }
   }
 
-  static async start({ swarmKey, config = {}, env = {} }: KuboOptions = {}): Promise<Kubo> {
+  static async start(options: KuboOptions = {}): Promise<Kubo> {
+    const { swarmKey, config = {} } = options
     const repository = await mkdtemp(join(tmpdir(), 'disco-kubo-'))
-    const kubo = new Kubo(repository, swarmKey !== undefined, env)
+    const kubo = new Kubo(repository, options)
     await kubo.ipfs('init', '--empty-repo')
     for (const [key, value] of Object.entries({ ...CONFIG, ...config })) await kubo.ipfs('config', '--json', key, JSON.stringify(value))
     if (swarmKey !== undefined) await writeFile(join(repository, 'swarm.key'), swarmKey)
@@ -96,7 +102,7 @@ export class Kubo {
   }
 
   async ipfsBytes(...args: readonly string[]): Promise<Buffer> {
-    return (await run(IPFS, args, { env: this.#environment, encoding: 'buffer', maxBuffer: 256 * 1024 * 1024 })).stdout
+    return (await run(IPFS, [...this.#global, ...args], { env: this.#environment, encoding: 'buffer', maxBuffer: 256 * 1024 * 1024 })).stdout
   }
 
   get pid(): number {
