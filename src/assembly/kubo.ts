@@ -9,6 +9,7 @@ import { KuboStore } from '../ipfs/kubo/kubo-store.ts'
 import { KuboUploads } from '../ipfs/kubo/kubo-uploads.ts'
 import { NodeWatch } from '../ipfs/kubo/node-watch.ts'
 import { RemotePins } from '../ipfs/kubo/remote-pins.ts'
+import { DatabaseReader } from '../storage/embedded/database-reader.ts'
 import { EmbeddedStore } from '../storage/embedded/store.ts'
 import type { CheckOptions, Probe } from '../telemetry/health.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -57,10 +58,15 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
   }
 }
 
-/** What the nodes have. */
-export async function openKuboReader({ kubo }: Config): Promise<OpenReader> {
+/** What the nodes have. @throws StorageFailedError */
+export async function openKuboReader({ data, kubo }: Config): Promise<OpenReader> {
+  const database = DatabaseReader.open(data)
   const nodes = kuboNodes(kubo)
-  return { reader: new KuboReader(nodes), close: () => nodes.close() }
+  const close = (): void => {
+    nodes.close()
+    database?.close()
+  }
+  return { reader: new KuboReader(nodes, database), close }
 }
 
 function kuboNodes(kubo: Config['kubo']): KuboNodes {

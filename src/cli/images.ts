@@ -11,7 +11,7 @@ export async function images(line: CommandLine): Promise<void> {
   await onStore(line, async (store) => {
     const found: ImageSummary[] = []
     for await (const image of listImages(store)) found.push(image)
-    if (json) console.log(JSON.stringify(found.map((image) => ({ ...image, createdAt: new Date(image.createdAt).toISOString() })), undefined, 2))
+    if (json) console.log(JSON.stringify(found.map((image) => ({ ...image, createdAt: image.createdAt === 0 ? undefined : new Date(image.createdAt).toISOString() })), undefined, 2))
     else if (found.length === 0) console.log('no images yet: docker push localhost:1970/<name>')
     else console.log(table(found))
   })
@@ -20,7 +20,7 @@ export async function images(line: CommandLine): Promise<void> {
 function table(found: readonly ImageSummary[]): string {
   const rows = found
     .toSorted((a, b) => b.createdAt - a.createdAt)
-    .map(({ cid, digest, size, platforms, createdAt }) => [cid, digest.replace(/:(.{12}).*/, ':$1'), formatSize(size), platforms.join(' ') || '-', formatAge(Date.now() - createdAt)])
+    .map(({ cid, digest, size, platforms, createdAt }) => [cid, digest.replace(/:(.{12}).*/, ':$1'), formatSize(size), platforms.join(' ') || '-', createdAt === 0 ? '-' : formatAge(Date.now() - createdAt)])
   const all = [['CID', 'DIGEST', 'SIZE', 'PLATFORMS', 'AGE'], ...rows]
   const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
   return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')

@@ -16,7 +16,7 @@ export interface ImageSummary {
   readonly size: number
   /** `linux/arm64/v8`; several for an index. */
   readonly platforms: readonly string[]
-  /** When it became global here, in milliseconds since the epoch. */
+  /** When it became global here, in milliseconds since the epoch; 0: nobody knows. */
   readonly createdAt: number
 }
 

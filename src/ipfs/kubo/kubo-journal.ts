@@ -1,4 +1,5 @@
 import { CID } from 'multiformats/cid'
+import type { DatabaseReader } from '../../storage/embedded/database-reader.ts'
 import type { EmbeddedStore } from '../../storage/embedded/store.ts'
 import type { Statement } from '../../storage/embedded/statement.ts'
 import type { AbortOptions, Change, Expectation } from '../../storage/object-store.ts'
@@ -75,12 +76,17 @@ export class KuboJournal {
     })
   }
 
-  /** When an object was written, in milliseconds since the epoch: MFS doesn't say. At the latest, where others wrote it. */
+  /** See `writtenAt`. */
   writtenAt(path: string): number {
-    const sql = 'SELECT at FROM kubo_written WHERE unit IN (?, ?) ORDER BY unit = ? LIMIT 1'
-    const { at = 0 } = this.#local.database.get<{ at: number }>(sql, unitOf(path), TREE, TREE) ?? {}
-    return at
+    return writtenAt(this.#local.database, path)
   }
+}
+
+/** When an object was written, in milliseconds since the epoch: MFS doesn't say. At the latest, where others wrote it. */
+export function writtenAt(database: Pick<DatabaseReader, 'get'>, path: string): number {
+  const sql = 'SELECT at FROM kubo_written WHERE unit IN (?, ?) ORDER BY unit = ? LIMIT 1'
+  const { at = 0 } = database.get<{ at: number }>(sql, unitOf(path), TREE, TREE) ?? {}
+  return at
 }
 
 function times({ blobs, shared }: Note): Statement[] {
