@@ -55,8 +55,9 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
 
   async file(path: string, { content, signal }: FileOptions = {}): Promise<CID> {
     signal?.throwIfAborted()
-    if (content !== undefined) return layoutFile(chunkHashesOf(content), content.length).root
     const at = await this.#nodes.stat(path, { signal })
+    // What is there already stays as it is, in whatever layout.
+    if (at === undefined && content !== undefined) return layoutFile(chunkHashesOf(content), content.length).root
     if (at === undefined || at.found.directory) throw new ObjectUnknownError(path)
     const { node, found } = at
     try {
@@ -109,7 +110,8 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
     await node.makeDirectory(DAGS, options)
     const making = `${DAGS}/making-${randomUUID()}`
     const root = await node.add(node.read(mfsPath(path), options), { toFiles: making, signal: options.signal })
-    await node.move(making, heldAt(root), { flush: true })
+    await node.link(root, heldAt(root), { ...options, force: true, flush: true })
+    await node.remove(making, options)
     await this.#database.write([{ sql: 'INSERT OR REPLACE INTO kubo_dag VALUES (?, ?, ?, ?)', params: [path, cid.bytes, root.bytes, node.name] }], options)
     return root
   }

@@ -31,7 +31,12 @@ export interface FetchOptions extends AbortOptions {
 /** `unixfs-v1-2025` (IPIP-499), every part of it by name: "A fresh Kubo still defaults to CIDv0". */
 const PROFILE = { 'cid-version': 1, 'raw-leaves': true, hash: 'sha2-256', chunker: `size-${CHUNK_SIZE}`, 'max-file-links': MAX_LINKS, trickle: false } as const
 
-/** One Kubo, by its RPC. Every method throws KuboDownError when it can't be reached, and KuboRefusedError with its own words. */
+/**
+ * One Kubo, by its RPC. Every method throws KuboDownError when it can't be reached, and KuboRefusedError with its own words.
+ *
+ * Nothing here moves within MFS: of `files/mv` by four at once Kubo 0.43 loses 3 in 100, acknowledged and flushed; of
+ * `files/cp` none.
+ */
 export class KuboNode {
   readonly #rpc: KuboRpc
 
@@ -93,11 +98,6 @@ export class KuboNode {
   /** Puts a DAG that the node has, or can get, at a path of MFS: lazily, and without copying a byte. Refused when something is there, but with `force`, a file. */
   async link(cid: CID, path: string, { flush = false, force, signal }: FlushOption & { readonly force?: boolean | undefined } = {}): Promise<void> {
     await this.#rpc.bytes('files/cp', { arg: [`/ipfs/${cid}`, path], parents: true, force, flush }, { signal })
-  }
-
-  /** Moves within MFS; where a file is already at the target, it is replaced. */
-  async move(from: string, to: string, { flush = false, signal }: FlushOption = {}): Promise<void> {
-    await this.#rpc.bytes('files/mv', { arg: [from, to], flush }, { signal })
   }
 
   /** Files or whole directories. Nothing there is no error. Seen at once, durable with the next `flush`. */

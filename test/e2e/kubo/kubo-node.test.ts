@@ -42,12 +42,11 @@ describe('one Kubo, by its RPC', { timeout: 120_000 }, () => {
     await assert.rejects(gather(node.read('/nothing')), KuboRefusedError)
   })
 
-  it('writes, lists, moves and removes', async () => {
+  it('writes, lists and removes', async () => {
     await node.write('/w/x/link', Buffer.from('one'))
     await node.write('/w/x/link', Buffer.from('2'))
     assert.equal((await gather(node.read('/w/x/link'))).toString(), '2')
-    await node.move('/w/x', '/w/y')
-    assert.deepEqual((await node.list('/w'))?.map(({ name, directory }) => ({ name, directory })), [{ name: 'y', directory: true }])
+    assert.deepEqual((await node.list('/w'))?.map(({ name, directory }) => ({ name, directory })), [{ name: 'x', directory: true }])
     await node.remove('/w')
     assert.equal(await node.stat('/w'), undefined)
   })
