@@ -34,7 +34,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
     const store = parts.adopt(await KuboStore.open({ nodes, local, uploads, directory: data }), (opened) => opened.close())
     const index = await KuboDagIndex.open(database, nodes)
     const pins = await RemotePins.open({
-      nodes, database, services: pinning, isHere: (image) => isHere(store, image), log: log.child({ name: 'pinning' }),
+      nodes, database, services: pinning, isHere: (image) => isHere(store, image.toString()), log: log.child({ name: 'pinning' }),
     })
     return {
       store,

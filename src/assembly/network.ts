@@ -1,7 +1,7 @@
 import type { ValueChecks } from '../config/load.ts'
 import type { Config } from '../config/options.ts'
 import { isHere } from '../global/clone-flight.ts'
-import { cidOf } from '../global/names.ts'
+import { isCid } from '../global/names.ts'
 import type { ReceptionParts } from '../http/reception.ts'
 import type { Upstream } from '../http/upstream.ts'
 import type { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
@@ -48,9 +48,8 @@ export function embeddedNetwork({ config, observability, log }: NetworkGround, s
 /** Images that are not here are for the process that can fetch them; those that are, are served here. */
 export function forwarding(upstream: Upstream, store: ObjectStore): NonNullable<ReceptionParts['elsewhere']> {
   return async ({ name }, request, asker, signal) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
-    const cid = cidOf(name)
-    return cid === undefined || (await isHere(store, cid)) ? undefined : upstream.answer(request, asker, signal)
+    if ((request.method !== 'GET' && request.method !== 'HEAD') || !isCid(name)) return undefined
+    return await isHere(store, name) ? undefined : upstream.answer(request, asker, signal)
   }
 }
 

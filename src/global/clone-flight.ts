@@ -29,9 +29,9 @@ export interface FlightParts {
 /** Milliseconds that an image which was found may wait for its turn. */
 const TURN_TIMEOUT = 60_000
 
-/** Whether a global repository is in the store, whole. */
-export async function isHere(store: ObjectStore, cid: CID, options?: AbortOptions): Promise<boolean> {
-  return await store.stat(inRepository(cid.toString(), within.tagCurrent(LATEST)), options) !== undefined
+/** Whether a global repository is in the store, whole. @param name its CID */
+export async function isHere(store: ObjectStore, name: string, options?: AbortOptions): Promise<boolean> {
+  return await store.stat(inRepository(name, within.tagCurrent(LATEST)), options) !== undefined
 }
 
 /** One clone of one image, whoever waits for it. Before its last step nothing of it is in the store. */
@@ -120,7 +120,7 @@ export class CloneFlight {
     let session: ImageSession | undefined
     try {
       // Another flight may have landed since the caller looked.
-      if (await isHere(store, this.#cid, this.#options)) {
+      if (await isHere(store, cid, this.#options)) {
         this.#image.resolve(undefined)
         return 0
       }

@@ -107,7 +107,7 @@ export class GlobalRegistry implements Registry, DiscoService {
   async cloneGlobalRepo(name: string, options?: AbortOptions): Promise<void> {
     const cid = cidOf(name)
     if (cid === undefined) throw new RegistryError('NAME_INVALID', `${name} is not the CID of an image`)
-    if (await isHere(this.#store, cid, options)) return
+    if (await isHere(this.#store, name, options)) return
     await this.#board(cid).complete(options)
   }
 
@@ -226,7 +226,7 @@ export class GlobalRegistry implements Registry, DiscoService {
         if (found === undefined) throw error
         return found
       }
-      if (await isHere(this.#store, cid, options)) return stored()
+      if (await isHere(this.#store, name, options)) return stored()
       const flight = this.#board(cid)
       const image = await flight.image(options)
       return image === undefined ? stored() : arriving({ flight, image })
