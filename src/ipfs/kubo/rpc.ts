@@ -1,6 +1,7 @@
-import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as requestHttp, type Agent as HttpAgent, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { randomUUID } from 'node:crypto'
+import { OneBufferAgent } from '../gateway/one-buffer-agent.ts'
 import { withoutUser } from '../../oci/url-user.ts'
 import { untilAborted } from '../../oci/until-aborted.ts'
 import type { AbortOptions } from '../../storage/object-store.ts'
@@ -28,7 +29,8 @@ interface Asked {
 
 /** Bytes of an answer that is read as a whole. */
 const MAX_ANSWER = 64 * 1024 * 1024
-const MAX_SOCKETS = 64
+/** Connections that are kept while nothing is asked. */
+const KEPT_SOCKETS = 64
 /** Bytes below which a chunk of a body is copied. */
 const SMALL_CHUNK = 16 * 1024
 
@@ -54,8 +56,9 @@ export class KuboRpc {
     this.#authorization = token === undefined ? authorization : `Bearer ${token}`
     this.#check = check
     this.name = `${base.protocol}//${base.host}${base.pathname === '/' ? '' : base.pathname}`
-    const options = { keepAlive: true, maxSockets: MAX_SOCKETS }
-    this.#agent = base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
+    // As many as are asked for: a search that waits must not keep others waiting.
+    const options = { keepAlive: true, maxFreeSockets: KEPT_SOCKETS }
+    this.#agent = base.protocol === 'https:' ? new HttpsAgent(options) : new OneBufferAgent(options)
   }
 
   /** What the command answered, which is one JSON value, or nothing. @throws KuboDownError, KuboRefusedError */
