@@ -41,3 +41,9 @@ function stamp(buffer: Buffer, offset: number, seed: bigint, index: number): Buf
   buffer.writeBigUInt64LE(BigInt(index), offset + 8)
   return buffer
 }
+
+/** The layer as it is. The one buffer is used again and again, as above. */
+export function* plain({ seed, size }: Layer): Generator<Uint8Array> {
+  const block = Buffer.from(noise)
+  for (let index = 0; index < size / BLOCK; index++) yield stamp(block, 0, seed, index)
+}

@@ -4,10 +4,12 @@ import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Kubo } from '../test/e2e/harness/kubo.ts'
 import { passwordLine } from './login.ts'
-import { freePort, startServer, type Server } from './server.ts'
+import { peakMemory } from './processes.ts'
+import { freePort, startServer, type Command, type Server } from './server.ts'
 
-export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2' | 'disco-guarded'
+export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2' | 'disco-guarded' | 'disco-kubo' | 'go-disco' | 'kubo'
 
 /** One of the registries that are measured. */
 export interface Peer {
@@ -25,6 +27,8 @@ export interface Peer {
 const DISCO = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const GOBIN = process.env['GOBIN'] ?? join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin')
 const PATH = { PATH: [process.env['PATH'], '/usr/local/go/bin', GOBIN].join(delimiter) }
+export const IPFS: string = fileURLToPath(new URL('../.tools/bin/ipfs', import.meta.url))
+const KUBO_INSTALL = 'npm test -- e2e builds Kubo'
 const run = promisify(execFile)
 
 export const PEERS: readonly Peer[] = [
@@ -33,6 +37,19 @@ export const PEERS: readonly Peer[] = [
   disco('disco', 'Disco', async () => []),
   disco('disco-2', 'Disco, 2 processes', async () => ['--processes', '2']),
   disco('disco-guarded', 'Disco, with login, rules, metrics and access log', guarded),
+  onKubo('disco-kubo', 'Disco on Kubo', 'it is this repository', async (directory, url) => discoCommand(directory, ['--kubo', url])),
+  onKubo('go-disco', 'The original Disco', 'name its binary in GO_DISCO', goDisco),
+  {
+    id: 'kubo',
+    title: 'Kubo alone',
+    install: KUBO_INSTALL,
+    global: false,
+    version: kuboVersion,
+    async start(directory) {
+      const kubo = await Kubo.start()
+      return { port: Number(new URL(kubo.url).port), dataDirectory: directory, pid: kubo.pid, kubo, output: () => '', peakMemory: () => peakMemory(kubo.pid), stop: () => kubo.remove() }
+    },
+  },
 ]
 
 function disco(id: PeerId, title: string, options: (directory: string) => Promise<readonly string[]>): Peer {
@@ -43,12 +60,73 @@ function disco(id: PeerId, title: string, options: (directory: string) => Promis
     global: true,
     version: async () => (await run('git', ['-C', fileURLToPath(new URL('.', import.meta.url)), 'rev-parse', '--short', 'HEAD'])).stdout.trim(),
     async start(directory, extra = []) {
-      const port = await freePort()
-      const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, '--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...await options(directory), ...extra]
-      // As `npm start` has it.
-      return await startServer(port, directory, { file: process.execPath, args: ['--max-semi-space-size=4', '--initial-old-space-size=128', DISCO, ...args] })
+      const { port, command } = await discoCommand(directory, ['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...await options(directory), ...extra])
+      return await startServer(port, directory, command)
     },
   }
+}
+
+interface Started {
+  readonly port: number
+  readonly command: Command
+}
+
+async function discoCommand(directory: string, options: readonly string[]): Promise<Started> {
+  const port = await freePort()
+  const args = ['serve', '--host', '127.0.0.1', '--port', `${port}`, '--data', directory, ...options]
+  // As `npm start` has it.
+  return { port, command: { file: process.execPath, args: ['--max-semi-space-size=4', '--initial-old-space-size=128', DISCO, ...args] } }
+}
+
+/** A registry over a Kubo of its own. */
+function onKubo(id: PeerId, title: string, install: string, command: (directory: string, url: string) => Promise<Started>): Peer {
+  return {
+    id,
+    title,
+    install: `${install}; ${KUBO_INSTALL}`,
+    global: true,
+    async version() {
+      await command('', '')
+      return `on ${await kuboVersion()}`
+    },
+    async start(directory) {
+      const kubo = await Kubo.start()
+      try {
+        const { port, command: started } = await command(directory, kubo.url)
+        const server = await startServer(port, directory, started)
+        const stop = async (): Promise<void> => {
+          await server.stop()
+          await kubo.remove()
+        }
+        return { ...server, kubo, stop }
+      } catch (error) {
+        await kubo.remove()
+        throw error
+      }
+    },
+  }
+}
+
+/** @throws Error where no binary of it is named */
+async function goDisco(directory: string, url: string): Promise<Started> {
+  const file = process.env['GO_DISCO']
+  if (file === undefined) throw new Error('GO_DISCO is not set')
+  const [port, inner] = [await freePort(), await freePort()]
+  const config = join(directory, 'config.yaml')
+  if (directory !== '') {
+    await writeFile(config, [
+      'version: 0.1',
+      'log: { level: error }',
+      `storage: { ipfs: { router: { nodes: [{ url: ${JSON.stringify(url)} }] } }, maintenance: { uploadpurging: { enabled: false } } }`,
+      `http: { addr: ":${inner}", headers: { X-Content-Type-Options: [nosniff] } }`,
+      '',
+    ].join('\n'))
+  }
+  return { port, command: { file, args: [], env: { DISCO_PORT: `${port}`, REGISTRY_CONFIGURATION_PATH: config } } }
+}
+
+async function kuboVersion(): Promise<string> {
+  return (await run(IPFS, ['version', '--number'])).stdout.trim()
 }
 
 /** What those have on who run a registry for others. */

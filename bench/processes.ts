@@ -24,3 +24,11 @@ async function family(root: number): Promise<number[]> {
   for (const member of members) members.push(...(children.get(member) ?? []))
   return members
 }
+
+/** CPU that a process has used so far, in seconds; what of its children has ended included. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // proc_pid_stat(5): fields 14 to 17, in ticks of 10 ms.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0) / 100
+}

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AUTHORIZATION } from './login.ts'
 import { peakMemory } from './processes.ts'
+import type { Kubo } from '../test/e2e/harness/kubo.ts'
 
 const START_TIME_MS = 30_000
 const STOP_TIME_MS = 15_000
@@ -18,6 +19,10 @@ export interface Command {
 export interface Server {
   readonly port: number
   readonly dataDirectory: string
+  /** Of its first process. */
+  readonly pid: number
+  /** Where it keeps its images, if it does. */
+  readonly kubo?: Kubo
   /** Everything that it has written to standard output and error so far. */
   output(): string
   /** Peak resident memory of each of its processes, in bytes. */
@@ -38,7 +43,7 @@ export async function startServer(port: number, dataDirectory: string, { file, a
     await stop(child)
     throw new Error(`${file} did not start: ${output}`, { cause })
   }
-  return { port, dataDirectory, output: () => output, peakMemory: () => peakMemory(child.pid ?? 0), stop: () => stop(child) }
+  return { port, dataDirectory, pid: child.pid ?? 0, output: () => output, peakMemory: () => peakMemory(child.pid ?? 0), stop: () => stop(child) }
 }
 
 /** A port of 127.0.0.1 that was free just now. */

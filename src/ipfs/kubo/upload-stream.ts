@@ -1,12 +1,17 @@
+import { createHash } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
+import { CHUNK_SIZE } from '../../storage/object-store.ts'
+import { cidOf, RAW } from '../unixfs/block.ts'
 import type { CollectionWatch } from './collection-watch.ts'
 import type { KuboNode } from './kubo-node.ts'
 
 export interface UploadStreamParts {
   readonly node: KuboNode
   readonly watch: CollectionWatch
-  /** The bytes of the upload from there on, as far as they are here. */
-  readonly read: (start: number, length: number) => AsyncIterable<Uint8Array>
+  /** What has come of the upload before, from its beginning: a chunk or more. */
+  readonly head: (length: number) => AsyncIterable<Uint8Array>
+  /** Bytes of it. */
+  readonly size: number
 }
 
 /** A blob that a node took, and that nobody holds yet. */
@@ -16,37 +21,50 @@ export interface StreamedBlob {
   readonly isWhole: () => Promise<boolean>
 }
 
-/** Bytes that are read at once, where more are to come. */
-const STEP = 1024 * 1024
-/** How long a stream is kept to which nothing comes, in milliseconds. The upload itself stays. */
-const PATIENCE = 60_000
+/** How long a stream is kept to which nothing comes, or from which nothing is taken, in milliseconds. The upload itself goes on. */
+const PATIENCE = 15_000
 
-/** An upload on its way into a node while it arrives. What goes wrong with it costs nothing but sending the bytes later. */
+/**
+ * An upload on its way into a node while it arrives, from the memory in which it is on its way to the disk: neither is
+ * it read again, nor does it wait. What goes wrong with it costs nothing but sending the bytes later.
+ */
 export class UploadStream {
   /** What came of it; undefined: nothing. Never rejects. */
   readonly outcome: Promise<StreamedBlob | undefined>
   readonly #parts: UploadStreamParts
   readonly #stop = new AbortController()
   readonly #timer: NodeJS.Timeout
-  #size = 0
+  #size: number
+  #over = false
   #ended = false
+  #given: { readonly bytes: Uint8Array; readonly taken: () => void } | undefined
   #wake: (() => void) | undefined
 
   constructor(parts: UploadStreamParts) {
     this.#parts = parts
+    this.#size = parts.size
     this.#timer = setTimeout(() => this.abort(), PATIENCE).unref()
     this.outcome = this.#run().catch(() => undefined).finally(() => this.abort())
   }
 
-  /** Bytes of the upload that can be read, as far as it was told. */
+  /** Bytes of the upload that it was given. */
   get size(): number {
     return this.#size
   }
 
-  reach(size: number): void {
-    this.#size = size
-    if (!this.#stop.signal.aborted) this.#timer.refresh()
-    this.#wake?.()
+  /** The next bytes, which have to follow what was given before. Resolves when they have been taken, or are not needed. */
+  give(bytes: Uint8Array, offset: number): Promise<void> | undefined {
+    if (this.#over) return undefined
+    if (offset !== this.#size || this.#ended || this.#given !== undefined) {
+      this.abort()
+      return undefined
+    }
+    this.#size += bytes.byteLength
+    this.#timer.refresh()
+    return new Promise((taken) => {
+      this.#given = { bytes, taken }
+      this.#wake?.()
+    })
   }
 
   /** No more will come. */
@@ -56,31 +74,48 @@ export class UploadStream {
   }
 
   abort(): void {
+    if (this.#over) return
+    this.#over = true
     clearTimeout(this.#timer)
     this.#stop.abort(new Error('the upload is not streamed any more'))
     this.#wake?.()
+    this.#take()
   }
 
   async #run(): Promise<StreamedBlob> {
     const { node, watch } = this.#parts
-    const isWhole = await watch.begin({ signal: this.#stop.signal })
-    const cid = await node.add(this.#bytes(), { signal: this.#stop.signal })
+    const { signal } = this.#stop
+    if (await this.#isKnown()) throw new Error('the node seems to have it: that is looked at when all is here')
+    const isWhole = await watch.begin({ signal })
+    const cid = await node.add(this.#bytes(), { signal })
     return { cid, isWhole }
   }
 
+  /** Whether the node has the first chunk: then it has the rest as well, most likely, of a push before. */
+  async #isKnown(): Promise<boolean> {
+    const hash = createHash('sha256')
+    for await (const chunk of this.#parts.head(CHUNK_SIZE)) hash.update(chunk)
+    return this.#parts.node.hasBlock(cidOf(RAW, hash.digest()), { signal: this.#stop.signal })
+  }
+
   async *#bytes(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { signal } = this.#stop
-    for (let at = 0; ; ) {
-      while (!this.#ended && this.#size - at < STEP) {
-        signal.throwIfAborted()
+    yield* this.#parts.head(this.#parts.size)
+    for (;;) {
+      this.#stop.signal.throwIfAborted()
+      if (this.#given !== undefined) {
+        yield this.#given.bytes
+        this.#take()
+      } else if (this.#ended) {
+        return
+      } else {
         await new Promise<void>((resolve) => (this.#wake = resolve))
       }
-      if (at === this.#size) return
-      for await (const chunk of this.#parts.read(at, this.#size - at)) {
-        signal.throwIfAborted()
-        at += chunk.byteLength
-        yield chunk
-      }
     }
+  }
+
+  #take(): void {
+    this.#given?.taken()
+    this.#given = undefined
+    if (!this.#over) this.#timer.refresh()
   }
 }

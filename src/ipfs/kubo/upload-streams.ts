@@ -1,12 +1,12 @@
 import type { EmbeddedUploads } from '../../storage/embedded/uploads.ts'
-import type { AppendOptions } from '../../storage/object-store.ts'
+import { CHUNK_SIZE, type AppendOptions } from '../../storage/object-store.ts'
 import { CollectionWatch } from './collection-watch.ts'
 import type { KuboNodes } from './kubo-nodes.ts'
 import { UploadStream, type StreamedBlob } from './upload-stream.ts'
 
-/** Bytes up to which an upload is sent at its end: it takes no longer than beginning a stream. */
-const SMALL = 2 * 1024 * 1024
-/** Each holds a connection to the node, and two MiBs. Uploads beyond them are sent at their end. */
+/** Bytes up to which it is streamed that came in part before: they are read again. */
+const LARGE_HEAD = 8 * 1024 * 1024
+/** Each holds a connection to the node. Uploads beyond them are sent at their end. */
 const MAX_STREAMS = 16
 
 /**
@@ -15,7 +15,7 @@ const MAX_STREAMS = 16
  */
 export class UploadStreams {
   readonly #uploads: EmbeddedUploads
-  readonly #begin: ((id: string) => UploadStream) | undefined
+  readonly #begin: ((id: string, size: number) => UploadStream) | undefined
   readonly #streams = new Map<string, UploadStream>()
   /** Those that an append feeds. */
   readonly #fed = new Set<UploadStream>()
@@ -25,23 +25,22 @@ export class UploadStreams {
     const [node] = all
     if (node === undefined || all.length > 1) return
     const watch = new CollectionWatch(node)
-    this.#begin = (id) => new UploadStream({ node, watch, read: (start, length) => uploads.read(id, { start, length, prompt: true }) })
+    this.#begin = (id, size) => new UploadStream({ node, watch, head: (length) => uploads.read(id, { length, prompt: true }), size })
   }
 
-  /** Appends to the local upload, and follows it. */
+  /** Appends to the local upload, and to its stream. */
   async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number> {
     let stream: UploadStream | undefined
-    const onProgress = (size: number): void => {
-      stream ??= this.#streamFor(id, offset, size)
-      stream?.reach(size)
-      options.onProgress?.(size)
+    const tee = (bytes: Uint8Array, at: number): Promise<void> | undefined => {
+      stream ??= this.#streamFor(id, at)
+      return stream?.give(bytes, at)
     }
     try {
-      return await this.#uploads.append(id, offset, source, { ...options, onProgress })
+      return await this.#uploads.append(id, offset, source, { ...options, tee })
     } finally {
       if (stream !== undefined) {
         this.#fed.delete(stream)
-        // What was read and did not last may be followed by something else.
+        // What was given and did not last may be followed by something else.
         if ((await this.#uploads.stat(id))?.size !== stream.size) this.drop(id)
       }
     }
@@ -73,17 +72,15 @@ export class UploadStreams {
     await Promise.all(outcomes)
   }
 
-  #streamFor(id: string, offset: number, size: number): UploadStream | undefined {
+  /** @param at bytes that have come before */
+  #streamFor(id: string, at: number): UploadStream | undefined {
     let stream = this.#streams.get(id)
-    if (stream?.size !== undefined && stream.size > size) {
-      this.drop(id)
-      return undefined
-    }
-    if (stream === undefined && this.#begin !== undefined && offset < SMALL && size >= SMALL && this.#streams.size < MAX_STREAMS) {
-      stream = this.#begin(id)
-      this.#streams.set(id, stream)
-      void stream.outcome.then((blob) => {
-        if (blob === undefined && this.#streams.get(id) === stream) this.#streams.delete(id)
+    if (stream === undefined && this.#begin !== undefined && at >= CHUNK_SIZE && at <= LARGE_HEAD && this.#streams.size < MAX_STREAMS) {
+      const begun = this.#begin(id, at)
+      stream = begun
+      this.#streams.set(id, begun)
+      void begun.outcome.then((blob) => {
+        if (blob === undefined && this.#streams.get(id) === begun) this.#streams.delete(id)
       })
     }
     if (stream !== undefined) this.#fed.add(stream)

@@ -19,6 +19,14 @@ interface UploadRow {
   readonly chunks: Uint8Array | null
 }
 
+export interface TeeOptions extends AppendOptions {
+  /**
+   * Given the bytes as they are written, at their offset, in large pieces; they are good until the promise has settled,
+   * which holds up who sends them. It never rejects.
+   */
+  readonly tee?: ((bytes: Uint8Array, offset: number) => Promise<void> | undefined) | undefined
+}
+
 /** An upload whose bytes have the digest, held until it is released. */
 export interface CheckedUpload {
   readonly lease: Lease
@@ -69,7 +77,7 @@ export class EmbeddedUploads implements UploadStore {
     return row === undefined ? undefined : { ...row }
   }
 
-  async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions = {}): Promise<number> {
+  async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: TeeOptions = {}): Promise<number> {
     options.signal?.throwIfAborted()
     const lease = await Lease.take(this.#database, id)
     try {
@@ -189,7 +197,7 @@ export class EmbeddedUploads implements UploadStore {
     return { chunks: chunks ?? null }
   }
 
-  async #writer(id: string, row: UploadRow, lease: Lease, options: AppendOptions): Promise<UploadWriter> {
+  async #writer(id: string, row: UploadRow, lease: Lease, options: TeeOptions): Promise<UploadWriter> {
     const path = this.#files.path(row.file)
     const handle = await this.#files.create(row.file)
     try {
@@ -208,6 +216,7 @@ export class EmbeddedUploads implements UploadStore {
       handle,
       size: row.size,
       before: () => lease.assertHeld(),
+      tee: options.tee,
       syncName: () => this.#files.syncName(row.file),
       written: (size) => {
         if (size > SMALL_FILE) {

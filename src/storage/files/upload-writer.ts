@@ -20,6 +20,8 @@ export interface UploadWriterOptions {
   readonly syncName: () => Promise<void>
   /** The file has this many bytes. */
   readonly written: (size: number) => void
+  /** Bytes are about to be written, at this offset. They are good until the promise has settled. */
+  readonly tee?: ((bytes: Uint8Array, offset: number) => Promise<void> | undefined) | undefined
   /** This many bytes are durable. */
   readonly synced: (size: number) => Promise<void>
 }
@@ -147,14 +149,16 @@ export class UploadWriter {
   }
 
   async #write(batch: Uint8Array): Promise<void> {
-    const { before, file, handle, written } = this.#options
+    const { before, file, handle, tee, written } = this.#options
     before()
+    const taken = tee?.(batch, this.#written)
     for (let done = 0; done < batch.byteLength; ) {
       const { bytesWritten } = await storing(file, () => handle.write(batch, done, batch.byteLength - done, this.#written))
       done += bytesWritten
       this.#written += bytesWritten
     }
     written(this.#written)
+    await taken
   }
 
   async #sync(): Promise<void> {
