@@ -59,3 +59,30 @@ export const uploadPlaces = {
   includes: (path: string): boolean => /^docker\/registry\/v2\/repositories\/(?:[^/_][^/]*\/)+_uploads(?:\/|$)/.test(path),
   mayBeBelow: (path: string): boolean => /^docker(?:\/registry(?:\/v2(?:\/repositories(?:\/[^/_][^/]*)*)?)?)?$/.test(path),
 } as const
+
+/** Names of what is in a repository begin so, or are this one. */
+const INSIDE = /^_|^disco\.json$/
+/** What repositories are below, with what is remembered of each. */
+const OF_NAMES = /^(?:docker\/registry\/v2\/repositories|disco\/recent\/[^/]+)\//
+
+/**
+ * What a store without transactions, in which many machines write, has to know of paths: which changes exclude each other,
+ * which must come after others, and which are the same whoever makes them.
+ */
+export const bucketPlaces = {
+  includes: (path: string): boolean => uploadPlaces.includes(path),
+  /** A repository with what is remembered of it; a blob; what one process keeps. */
+  groupOf: (path: string): string | undefined => {
+    const segments = path.split('/')
+    if (OF_NAMES.test(path)) {
+      const named = path.replace(OF_NAMES, '').split('/')
+      const inside = named.findIndex((segment) => INSIDE.test(segment))
+      return `name ${named.slice(0, inside === -1 ? named.length : inside).join('/')}`
+    }
+    if (path.startsWith(`${ROOT}/blobs/`) && segments.length > 6) return segments.slice(0, 7).join('/')
+    if (segments[0] === 'docker' || (segments[0] === 'disco' && segments.length < 3) || path === '') return undefined
+    return segments.slice(0, segments[0] === 'disco' ? 3 : 1).join('/')
+  },
+  reveals: (path: string): boolean => path.endsWith('/current/link'),
+  isConstant: (path: string): boolean => path.startsWith(`${ROOT}/blobs/`) || /\/_layers\/[^/]+\/[^/]+\/link$/.test(path),
+} as const

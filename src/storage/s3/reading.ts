@@ -1,0 +1,57 @@
+import { ObjectUnknownError, StorageFailedError } from '../errors.ts'
+import type { ReadOptions } from '../object-store.ts'
+import type { Bucket } from './bucket.ts'
+import { isPassing, storageFailed } from './failures.ts'
+import { pause } from './retries.ts'
+
+export interface ObjectReadOptions extends ReadOptions {
+  /** What it has to have. */
+  readonly etag?: string | undefined
+}
+
+/** Cuts in a row without a byte in between. */
+const CUTS = 7
+
+/**
+ * The bytes of an object as they come. A connection that is cut is begun anew where it was, at the same object: another
+ * that has been put in its place meanwhile is an error.
+ *
+ * @throws ObjectUnknownError at the first chunk
+ */
+export async function* readObject(bucket: Bucket, path: string, { start = 0, length = Infinity, signal, ...options }: ObjectReadOptions): AsyncGenerator<Uint8Array, void, void> {
+  signal?.throwIfAborted()
+  let end = start + length
+  if (start >= end) {
+    if ((await bucket.head(path, { signal })) === undefined) throw new ObjectUnknownError(path)
+    return
+  }
+  let { etag } = options
+  for (let position = start, cuts = 0; position < end; ) {
+    const opened = await bucket.open(path, { start: position, end, etag, signal })
+    if (opened === 'end') return
+    if (opened === undefined && position === start) throw new ObjectUnknownError(path)
+    if (opened === undefined || opened === 'changed') throw new StorageFailedError(`${path} was replaced while it was read`)
+    etag = opened.etag
+    end = Math.min(end, position + opened.length)
+    const abort = (): void => void opened.body.destroy(signal?.reason instanceof Error ? signal.reason : undefined)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      for await (const chunk of opened.body as AsyncIterable<Uint8Array>) {
+        yield chunk
+        signal?.throwIfAborted()
+        position += chunk.byteLength
+        cuts = 0
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (++cuts === CUTS || !isPassing(error)) throw storageFailed(`GET ${path}`, error)
+      await pause(cuts, signal)
+      continue
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      opened.body.destroy()
+    }
+    signal?.throwIfAborted()
+    if (position < end && ++cuts === CUTS) throw new StorageFailedError(`the bucket gave ${position - start} bytes of ${path} instead of ${end - start}`)
+  }
+}

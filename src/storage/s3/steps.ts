@@ -1,0 +1,71 @@
+import { CHUNK_SIZE, type AbortOptions, type Change } from '../object-store.ts'
+import { PAGE, type Bucket } from './bucket.ts'
+import type { Held } from './held-locks.ts'
+import { keys, type BucketPlaces } from './keys.ts'
+import { withSeveral } from './several.ts'
+
+/** Requests of one commit at a time. */
+const AT_ONCE = 32
+
+/** A change that can be done again. What is put there or below later in the same commit is not deleted, for it may have been put already. */
+export type Step =
+  | { readonly put: string; readonly data: Uint8Array }
+  | { readonly delete: string; readonly except: readonly string[] }
+
+export function stepsOf(changes: readonly Change[]): Step[] {
+  return changes.map((change, index) => {
+    if ('put' in change) return change
+    const later = changes.slice(index + 1).flatMap((each) => ('put' in each ? [each.put] : []))
+    return { delete: change.delete, except: later.filter((path) => path === change.delete || path.startsWith(`${change.delete}/`)) }
+  })
+}
+
+/** Does steps that nothing sees before the last of them at once, all others one after the other. */
+export async function applySteps(bucket: Bucket, places: BucketPlaces, steps: readonly Step[], held: Pick<Held, 'signal' | 'assert'>): Promise<void> {
+  for (const wave of wavesOf(steps, places)) {
+    held.assert()
+    const { signal } = held
+    if (wave instanceof Map) await withSeveral([...wave], AT_ONCE, ([path, data]) => bucket.put(path, data, { signal }))
+    else await withSeveral(wave, AT_ONCE, (step) => deleteTree(bucket, step.delete, new Set(step.except), { signal }))
+  }
+}
+
+type Wave = Map<string, Uint8Array> | Extract<Step, { readonly delete: string }>[]
+
+function wavesOf(steps: readonly Step[], places: BucketPlaces): Wave[] {
+  const waves: Wave[] = []
+  let closed = false
+  for (const [index, step] of steps.entries()) {
+    const last = waves.at(-1)
+    if ('delete' in step) {
+      if (Array.isArray(last)) last.push(step)
+      else waves.push([step])
+      continue
+    }
+    const alone = places.reveals(step.put) || index === steps.length - 1
+    if (last instanceof Map && !alone && !closed) last.set(step.put, step.data)
+    else waves.push(new Map([[step.put, step.data]]))
+    closed = alone
+  }
+  return waves
+}
+
+/** The object at a path and all below it, page by page. */
+export async function deleteTree(bucket: Bucket, path: string, except: ReadonlySet<string>, { signal }: AbortOptions): Promise<void> {
+  const [above, under] = [path, `${path}/`]
+  let after: string | undefined
+  for (let prefix = above; ; prefix = under) {
+    const { objects, more } = await bucket.page(prefix, { after, signal })
+    const found = objects.filter((object) => (object.path === path || object.path.startsWith(under)) && !except.has(object.path))
+    await deletePaths(bucket, found.flatMap((object) => [object.path, ...(object.size > CHUNK_SIZE ? [keys.chunks(object.path)] : [])]), { signal })
+    if (!more) return
+    const last = objects.at(-1)?.path ?? ''
+    // Beside it there may be thousands whose names begin like its own.
+    after = last.startsWith(under) ? last : undefined
+  }
+}
+
+/** However many. */
+export async function deletePaths(bucket: Bucket, paths: readonly string[], options: AbortOptions): Promise<void> {
+  for (let at = 0; at < paths.length; at += PAGE) await bucket.delete(paths.slice(at, at + PAGE), options)
+}
