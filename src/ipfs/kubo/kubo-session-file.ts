@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { giveBack } from '../../storage/give-back.ts'
 import { createDigester, formatDigest } from '../../oci/digest.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStore } from '../../storage/object-store.ts'
 import type { BlockObserver } from '../../telemetry/block-observer.ts'
@@ -37,8 +38,6 @@ export interface KuboFileParts {
 
 /** Bytes at the end of a file that nobody reads before the whole has been found right. */
 const WITHHELD = CHUNK_SIZE
-/** Bytes that are kept for who reads along; who falls behind reads them from the node. */
-const RECENT = 4 * CHUNK_SIZE
 
 /** One file of a session: the node of its path fetches it, and what it gives is hashed here. Nothing of it is stored here. */
 export class KuboSessionFile implements FileFetch {
@@ -48,7 +47,7 @@ export class KuboSessionFile implements FileFetch {
   readonly #parts: KuboFileParts
   readonly #upload = randomUUID()
   readonly #progress = new Progress()
-  readonly #recent = new RecentBytes(RECENT)
+  readonly #recent = new RecentBytes()
   readonly #hold: KuboHold
   /** The object is at its path already. */
   #here = false
@@ -77,14 +76,21 @@ export class KuboSessionFile implements FileFetch {
 
   async *read({ start = 0, length = Infinity }: ByteRange, { signal }: AbortOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const end = start + length
-    for (let at = start; at < end; ) {
-      const readable = Math.min(await this.#progress.beyond(at, signal), end)
-      if (readable <= at) return
-      const recent = this.#recent.from(at)
-      if (recent === undefined) return yield* this.#again(at, end, signal)
-      const chunk = recent.subarray(0, readable - at)
-      yield chunk
-      at += chunk.length
+    const reader = { at: start }
+    const leave = this.#recent.join(reader)
+    try {
+      while (reader.at < end) {
+        const readable = Math.min(await this.#progress.beyond(reader.at, signal), end)
+        if (readable <= reader.at) return
+        const recent = this.#recent.from(reader.at)?.subarray(0, readable - reader.at)
+        for await (const chunk of recent === undefined ? this.#missed(reader.at, readable, signal) : [recent]) {
+          yield chunk
+          reader.at += chunk.length
+          this.#recent.moved()
+        }
+      }
+    } finally {
+      leave()
     }
   }
 
@@ -154,7 +160,8 @@ export class KuboSessionFile implements FileFetch {
       const digester = this.#digester()
       for await (const chunk of this.node.cat(this.wanted.cid, options)) {
         arrived.now()
-        digester.add(chunk)
+        await digester.add(chunk)
+        giveBack(chunk)
       }
       digester.end()
       await held
@@ -189,20 +196,20 @@ export class KuboSessionFile implements FileFetch {
     const digester = this.#digester()
     for await (const block of walkFile(this.wanted.cid, blocks.fetch, { ...options, size: this.#size, window })) {
       arrived.now()
-      digester.add(block.bytes.subarray(block.data.offset, block.data.offset + block.data.length))
+      await digester.add(block.bytes.subarray(block.data.offset, block.data.offset + block.data.length))
       yield block
     }
     digester.end()
   }
 
-  #digester(): { add(chunk: Uint8Array): void; end(): void } {
+  #digester(): { add(chunk: Uint8Array): Promise<void>; end(): void } {
     const { cid, digest } = this.wanted
     const digester = createDigester(digest.algorithm)
     return {
-      add: (chunk) => {
+      add: async (chunk) => {
         if (this.#recent.end + chunk.length > this.#size) throw new VerificationError(`file ${cid} has more than the ${this.#size} bytes that it claims`)
         digester.update(chunk)
-        this.#recent.add(chunk)
+        await this.#recent.add(chunk)
         this.#progress.reach(this.#recent.end - WITHHELD)
       },
       end: () => {
@@ -220,19 +227,8 @@ export class KuboSessionFile implements FileFetch {
   }
 
   /** What came too long ago, or was here before. */
-  async *#again(start: number, end: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
-    const range = { start, length: end === Infinity ? undefined : end - start, signal }
-    let at = start
-    for await (const chunk of this.#here ? this.#parts.store.read(this.wanted.path, range) : this.node.cat(this.wanted.cid, range)) {
-      for (let rest = chunk; rest.length > 0; ) {
-        const readable = await this.#progress.beyond(at, signal)
-        if (readable <= at) return
-        const part = rest.subarray(0, readable - at)
-        yield part
-        at += part.length
-        rest = rest.subarray(part.length)
-      }
-    }
+  #missed(start: number, end: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+    const range = { start, length: end - start, signal }
+    return this.#here ? this.#parts.store.read(this.wanted.path, range) : this.node.cat(this.wanted.cid, range)
   }
 }
-
