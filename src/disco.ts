@@ -116,7 +116,7 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
   const core = createCore(config, store)
   const registry = parts.adopt(
     new GlobalRegistry(
-      { core, store, index, provides: storage.provides, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
+      { core, store, index, provides: storage.provides, pushed: storage.pushed, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },
       { keepNames: config.keepNames, noClone: config.noClone, readonly: config.readonly, cloneSize: config.limits.cloneSize || undefined, room: freeSpaceOf(config) },
     ),
     (created) => created.close(),

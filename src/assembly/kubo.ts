@@ -1,5 +1,6 @@
-import { isHere } from '../global/clone-flight.ts'
 import type { Config } from '../config/options.ts'
+import { digestOfTag } from '../global/images.ts'
+import { LATEST } from '../global/repository-tree.ts'
 import { KuboDagIndex } from '../ipfs/kubo/kubo-dag-index.ts'
 import { KuboNetwork } from '../ipfs/kubo/kubo-network.ts'
 import { KuboNode } from '../ipfs/kubo/kubo-node.ts'
@@ -8,12 +9,15 @@ import { KuboReader } from '../ipfs/kubo/kubo-reader.ts'
 import { KuboStore } from '../ipfs/kubo/kubo-store.ts'
 import { KuboUploads } from '../ipfs/kubo/kubo-uploads.ts'
 import { NodeWatch } from '../ipfs/kubo/node-watch.ts'
+import { PINS_TABLE, readRemotePins } from '../ipfs/kubo/remote-pin-table.ts'
 import { RemotePins } from '../ipfs/kubo/remote-pins.ts'
+import { formatDigest } from '../oci/digest.ts'
 import { DatabaseReader } from '../storage/embedded/database-reader.ts'
 import { EmbeddedStore } from '../storage/embedded/store.ts'
+import type { AbortOptions, ObjectReader } from '../storage/object-store.ts'
 import type { CheckOptions, Probe } from '../telemetry/health.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { OpenReader } from './reader.ts'
+import type { ImagePin, OpenReader } from './reader.ts'
 import type { BuiltStorage, NamedCheck } from './storage.ts'
 import { Tidier } from './tidier.ts'
 
@@ -34,12 +38,13 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
     const store = parts.adopt(await KuboStore.open({ nodes, local, uploads, directory: data }), (opened) => opened.close())
     const index = await KuboDagIndex.open(database, nodes)
     const pins = await RemotePins.open({
-      nodes, database, services: pinning, isHere: (image) => isHere(store, image.toString()), log: log.child({ name: 'pinning' }),
+      nodes, database, services: pinning, nameOf: (image, options) => manifestOf(store, image.toString(), options), log: log.child({ name: 'pinning' }),
     })
     return {
       store,
       index,
-      provides: { provide: async (roots, options) => void (await Promise.all([index, pins].map((each) => each.provide(roots, options)))) },
+      provides: index,
+      pushed: pins,
       queue: index.queue,
       database,
       apart: false,
@@ -58,6 +63,12 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
   }
 }
 
+/** What an image's pins are named after. */
+async function manifestOf(store: ObjectReader, image: string, options: AbortOptions): Promise<string | undefined> {
+  const digest = await digestOfTag(store, image, LATEST, options)
+  return digest && formatDigest(digest)
+}
+
 /** What the nodes have. @throws StorageFailedError */
 export async function openKuboReader({ data, kubo }: Config): Promise<OpenReader> {
   const database = DatabaseReader.open(data)
@@ -66,7 +77,8 @@ export async function openKuboReader({ data, kubo }: Config): Promise<OpenReader
     nodes.close()
     database?.close()
   }
-  return { reader: new KuboReader(nodes, database), close }
+  const pins = (image: string): readonly ImagePin[] => (database?.hasTable(PINS_TABLE) === true ? readRemotePins(database, image) : [])
+  return { reader: new KuboReader(nodes, database), pins, close }
 }
 
 function kuboNodes(kubo: Config['kubo']): KuboNodes {

@@ -7,8 +7,18 @@ import { FilesystemReader } from '../storage/filesystem/reader.ts'
 import type { ObjectReader } from '../storage/object-store.ts'
 import { openKuboReader } from './kubo.ts'
 
+/** What has become of an image at a remote pinning service. */
+export interface ImagePin {
+  readonly service: string
+  /** `waiting`, `queued`, `pinning`, `pinned` or `failed`. */
+  readonly state: string
+  readonly reason?: string | undefined
+}
+
 export interface OpenReader {
   readonly reader: ObjectReader
+  /** Of an image, by its CID. @default where nothing is pinned */
+  readonly pins?: (image: string) => readonly ImagePin[]
   readonly close: () => void
 }
 

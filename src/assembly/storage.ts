@@ -15,6 +15,8 @@ export interface BuiltStorage {
   readonly index: DagIndex
   /** Told of images that are new here. */
   readonly provides: ProvideQueue
+  /** Told of images that are pushed here. */
+  readonly pushed?: ProvideQueue
   /** What the network shall hear of. */
   readonly queue: Pick<ProvideTable, 'count'>
   /** Of the data directory. */

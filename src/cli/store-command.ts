@@ -1,7 +1,6 @@
 import { readFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import { openReader } from '../assembly/reader.ts'
-import type { ObjectReader } from '../storage/object-store.ts'
+import { openReader, type OpenReader } from '../assembly/reader.ts'
 import { JSON_SWITCH, type CommandLine } from './command-line.ts'
 
 /**
@@ -9,11 +8,11 @@ import { JSON_SWITCH, type CommandLine } from './command-line.ts'
  *
  * @throws ConfigError, StorageFailedError, or Error when there is nothing at the data directory
  */
-export async function onStore({ options }: CommandLine, work: (store: ObjectReader) => Promise<void>): Promise<void> {
+export async function onStore({ options }: CommandLine, work: (store: OpenReader['reader'], opened: OpenReader) => Promise<void>): Promise<void> {
   const { config } = await loadConfig(readFlags(options.filter((option) => option !== JSON_SWITCH)), process.env)
   const store = await openReader(config)
   try {
-    await work(store.reader)
+    await work(store.reader, store)
   } finally {
     store.close()
   }

@@ -31,6 +31,8 @@ export interface GlobalRegistryParts {
   readonly store: ObjectStore
   readonly index: DagIndex
   readonly provides?: ProvideQueue | undefined
+  /** Told of images that are pushed here, and not of those that are cloned. */
+  readonly pushed?: ProvideQueue | undefined
   /** Without it, images that are not here are unknown. */
   readonly network?: Pick<IpfsNetwork, 'open'> | undefined
   /** Watches the clones. */

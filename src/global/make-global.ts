@@ -15,6 +15,7 @@ export interface MakeGlobalParts {
   readonly store: ObjectStore
   readonly index: DagIndex
   readonly provides?: ProvideQueue | undefined
+  readonly pushed?: ProvideQueue | undefined
   readonly recent: Recent
   readonly log: Logger
   /** `<name>:latest` stays after it was made global. */
@@ -100,10 +101,12 @@ export class GlobalMaker {
 
   /** The image is global whether or not the news can be queued. */
   async #provide({ cid, entries }: PlacedImage): Promise<void> {
+    const { provides, pushed, log } = this.#parts
+    const roots = [cid, ...entries.map((entry) => entry.cid)]
     try {
-      await this.#parts.provides?.provide([cid, ...entries.map((entry) => entry.cid)])
+      await Promise.all([provides?.provide(roots), pushed?.provide(roots)])
     } catch (err) {
-      this.#parts.log.error({ err, cid: cid.toString() }, 'cannot queue the image for providing')
+      log.error({ err, cid: cid.toString() }, 'cannot queue the image for providing')
     }
   }
 }

@@ -5,7 +5,6 @@ import { CID } from 'multiformats/cid'
 import * as Multihash from 'multiformats/hashes/digest'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import { DAG_PB, IDENTITY } from '../unixfs/block.ts'
-import { KuboRefusedError } from './errors.ts'
 import type { KuboNode } from './kubo-node.ts'
 
 /** What has come of a DAG so far. */
@@ -57,15 +56,15 @@ export class KuboHold {
   async release(): Promise<void> {
     if (!this.#asked) return
     this.#asked = false
-    await unpin(this.#node, this.cid.toString())
+    await this.#node.unpin(this.cid)
   }
 }
 
 /** Lets go of what was held by who was killed. @returns how many */
 export async function releaseAll(node: KuboNode, options: AbortOptions = {}): Promise<number> {
   const { Keys } = await node.rpc.json<{ Keys: Record<string, unknown> | null }>('pin/ls', { type: 'recursive', quiet: true }, options)
-  const left = Object.keys(Keys ?? {}).filter(isHolding)
-  for (const cid of left) await unpin(node, cid)
+  const left = Object.keys(Keys ?? {}).map((text) => CID.parse(text)).filter(isHolding)
+  for (const cid of left) await node.unpin(cid)
   return left.length
 }
 
@@ -77,16 +76,6 @@ function holdingCid(held: CID): CID {
 
 const PREFIX = 'disco-'
 
-function isHolding(text: string): boolean {
-  const { multihash } = CID.parse(text)
+function isHolding({ multihash }: CID): boolean {
   return multihash.code === IDENTITY && Buffer.from(multihash.digest).includes(PREFIX)
-}
-
-async function unpin(node: KuboNode, cid: string): Promise<void> {
-  try {
-    await node.rpc.bytes('pin/rm', { arg: cid })
-  } catch (error) {
-    // "not pinned or pinned indirectly": it never came so far.
-    if (!(error instanceof KuboRefusedError && error.reason.startsWith('not pinned'))) throw error
-  }
 }
