@@ -5,7 +5,7 @@ import { keys } from './keys.ts'
 import { hasRunOut } from './lease-time.ts'
 import { Register, type Registered } from './register.ts'
 import { TakenSession } from './taken-session.ts'
-import { isUploadRecord, type UploadRecord } from './upload-record.ts'
+import { isUploadRecord, type UploadContent, type UploadRecord } from './upload-record.ts'
 
 /** Sessions whose state is remembered: taking one as it was left here needs no look. */
 const REMEMBERED = 1000
@@ -47,16 +47,17 @@ export class Sessions {
     }
   }
 
-  /** Gives it back with all that is in it by now; the state that this leaves. @throws StorageFailedError when it was not ours any more */
-  async give(session: TakenSession, pieces: UploadRecord['pieces'] = session.record.pieces): Promise<string> {
+  /** Gives it back with what is in it by now; the state that this leaves. @throws StorageFailedError when it was not ours any more */
+  async give(session: TakenSession, content?: UploadContent): Promise<string> {
+    const { id, record } = session
     try {
-      const { id, record } = session
-      const etag = await session.give(pieces)
+      const value = content === undefined ? record : { ...record, ...content, modifiedAt: Date.now() }
+      const etag = await session.give(value)
       if (etag === undefined) throw new StorageFailedError(`upload ${id} was taken over by another process`)
-      this.#remember(id, { value: { repository: record.repository, modifiedAt: record.modifiedAt, pieces }, etag })
+      this.#remember(id, { value, etag })
       return etag
     } finally {
-      this.#busy.delete(session.id)
+      this.#busy.delete(id)
     }
   }
 

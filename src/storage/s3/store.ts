@@ -143,7 +143,7 @@ export class S3Store implements ObjectStore, ChunkHashes {
     await withSeveral(checked, AT_ONCE, async ({ session }, index) => {
       this.uploads.become(session, uploads[index]?.path ?? '')
       // The commit has happened. What is left of the upload, the purging takes up.
-      await this.uploads.drop(session, false).catch(() => {})
+      await this.uploads.drop(session, { thoroughly: false }).catch(() => {})
     })
   }
 

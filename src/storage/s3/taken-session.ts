@@ -2,7 +2,7 @@ import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
 import { LEASE, RENEWAL } from './lease-time.ts'
 import type { Register, Registered } from './register.ts'
-import type { UploadPiece, UploadRecord } from './upload-record.ts'
+import type { UploadContent, UploadRecord } from './upload-record.ts'
 
 /** An upload that this process works on. */
 export class TakenSession {
@@ -14,17 +14,18 @@ export class TakenSession {
   readonly #timer: NodeJS.Timeout
   #etag: string
   #until: number
-  #pieces: readonly UploadPiece[]
+  #content: UploadContent
   #renewing: Promise<void> | undefined
 
   private constructor(id: string, register: Register<UploadRecord>, found: Pick<Registered<UploadRecord>, 'value' | 'etag'>, etag: string, until: number) {
     this.id = id
-    this.record = found.value
+    const { busy, ...record } = found.value
+    this.record = busy === true ? { ...record, dirty: true } : record
     this.foundAs = found.etag
     this.#register = register
     this.#etag = etag
     this.#until = until
-    this.#pieces = found.value.pieces
+    this.#content = this.record
     this.#timer = setInterval(() => void this.#renew(), RENEWAL)
   }
 
@@ -38,8 +39,8 @@ export class TakenSession {
   }
 
   /** Tells what is durable by now; the bucket hears of it in time. */
-  progress(pieces: readonly UploadPiece[]): void {
-    this.#pieces = pieces
+  progress(content: UploadContent): void {
+    this.#content = content
   }
 
   /** Before what only who has it may do. @throws StorageFailedError when another may have it by now */
@@ -48,12 +49,10 @@ export class TakenSession {
   }
 
   /** Its state then, where it was still ours. */
-  async give(pieces: readonly UploadPiece[]): Promise<string | undefined> {
+  async give(record: UploadRecord): Promise<string | undefined> {
     clearInterval(this.#timer)
     await this.#renewing
-    const { repository, modifiedAt } = this.record
-    const grown = pieces !== this.record.pieces
-    return this.#register.swap({ repository, modifiedAt: grown ? Date.now() : modifiedAt, pieces }, this.#etag)
+    return this.#register.swap(record, this.#etag)
   }
 
   /** Its objects are gone, or go. */
@@ -71,7 +70,7 @@ export class TakenSession {
   async #renewOnce(): Promise<void> {
     const until = performance.now() + LEASE
     try {
-      const etag = await this.#register.swap({ ...this.record, modifiedAt: Date.now(), pieces: this.#pieces, busy: true }, this.#etag)
+      const etag = await this.#register.swap({ ...this.record, modifiedAt: Date.now(), ...this.#content, busy: true }, this.#etag)
       if (etag === undefined) return
       this.#etag = etag
       this.#until = until

@@ -6,13 +6,21 @@ export interface UploadPiece {
   readonly size: number
 }
 
+/** Where the bytes of an upload are. */
+export interface UploadContent {
+  /** All but the last large enough to be parts of an object. */
+  readonly pieces: readonly UploadPiece[]
+  /** Names of those that others have taken the place of, to be deleted with the rest. */
+  readonly stale?: readonly string[]
+}
+
 /** What the bucket knows of an upload; written anew by whoever works on it, for as long as he does. */
-export interface UploadRecord {
+export interface UploadRecord extends UploadContent {
   readonly repository: string
   /** In milliseconds since the epoch. */
   readonly modifiedAt: number
-  /** All but the last large enough to be parts of an object. */
-  readonly pieces: readonly UploadPiece[]
+  /** Somebody died while he was at work on it: there may be objects that nothing tells of. */
+  readonly dirty?: boolean
   /** Somebody is at work on it, as long as he says so. */
   readonly busy?: boolean
 }

@@ -7,7 +7,7 @@ import { PIECE, type PiecePool } from './piece-pool.ts'
 import { readObject } from './reading.ts'
 import type { TakenSession } from './taken-session.ts'
 import type { UploadHash } from './upload-hash.ts'
-import type { UploadPiece } from './upload-record.ts'
+import type { UploadContent, UploadPiece } from './upload-record.ts'
 
 /** Pieces of one upload on their way at a time. */
 const IN_FLIGHT = 4
@@ -51,6 +51,10 @@ export class UploadWriter {
   #filled = 0
   /** Too small to stay, and not in memory. */
   #tail: UploadPiece | undefined
+  /** What is in memory of it, until that is durable in another object. */
+  #loaded: (UploadPiece & { readonly start: number }) | undefined
+  /** Of all objects that have been ours. */
+  readonly #names = new Set<string>()
   #spilling: Promise<void> | undefined
   #failure: unknown
 
@@ -62,6 +66,8 @@ export class UploadWriter {
       this.#segments.push({ ...piece, start, memory: undefined })
       start += piece.size
     }
+    for (const { name } of pieces) this.#names.add(name)
+    for (const name of parts.session.record.stale ?? []) this.#names.add(name)
     const last = this.#segments.at(-1)
     if (last !== undefined && last.size < this.#least) {
       this.#segments.pop()
@@ -86,22 +92,29 @@ export class UploadWriter {
     return undefined
   }
 
-  /** Makes all durable. What there is then. @throws what made a write fail, with `pieces` as far as they are whole */
-  async end(): Promise<readonly UploadPiece[]> {
+  /** Makes all durable that can be. @throws what made a write fail */
+  async end(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#spill()
     while (this.#flying.size > 0) await Promise.all(this.#flying)
     for (const { bytes } of this.#filling) this.#parts.pool.give(bytes)
     this.#filling = []
     if (this.#failure !== undefined) throw this.#failure
-    return this.pieces
   }
 
   /** What is durable, up to the first that is not. */
-  get pieces(): readonly UploadPiece[] {
-    const missing = this.#segments.findIndex(({ memory }) => memory !== undefined)
-    const whole = (missing === -1 ? this.#segments : this.#segments.slice(0, missing)).map(({ name, size }) => ({ name, size }))
-    return missing === -1 && this.#tail !== undefined ? [...whole, this.#tail] : whole
+  get content(): UploadContent {
+    const pieces: UploadPiece[] = []
+    let end = 0
+    for (const { name, size, memory } of this.#segments) {
+      if (memory !== undefined) break
+      pieces.push({ name, size })
+      end += size
+    }
+    if (this.#tail !== undefined && end === this.#start) pieces.push(this.#tail)
+    else if (this.#loaded?.start === end) pieces.push({ name: this.#loaded.name, size: this.#loaded.size })
+    const current = new Set(pieces.map(({ name }) => name))
+    return { pieces, stale: [...this.#names].filter((name) => !current.has(name)) }
   }
 
   /** What can be read at a position. Undefined: nothing yet. */
@@ -188,6 +201,7 @@ export class UploadWriter {
     for (const { bytes } of memory.slice(used.length)) pool.give(bytes)
     this.#filling = used
     this.#filled = tail.size
+    this.#loaded = { ...tail, start: this.#start }
     this.#tail = undefined
   }
 
@@ -219,7 +233,7 @@ export class UploadWriter {
     this.#filling = []
     this.#filled = 0
     this.#tail = { name, size }
-    session.progress(this.pieces)
+    session.progress(this.content)
   }
 
   #fly(): void {
@@ -232,7 +246,7 @@ export class UploadWriter {
     this.#filling = []
     const flight = this.#put(segment.name, memory).then(() => {
       segment.memory = undefined
-      session.progress(this.pieces)
+      session.progress(this.content)
     }, (error: unknown) => {
       this.#failure ??= error
     }).finally(() => {
@@ -267,7 +281,9 @@ export class UploadWriter {
 
   /** Never one that another has written who was at work before. */
   #name(): string {
-    return `${String(this.#segments.length).padStart(5, '0')}-${randomBytes(6).toString('hex')}`
+    const name = `${String(this.#segments.length).padStart(5, '0')}-${randomBytes(6).toString('hex')}`
+    this.#names.add(name)
+    return name
   }
 }
 

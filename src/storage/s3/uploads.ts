@@ -14,7 +14,7 @@ import type { Hashes, StreamHashes } from './stream-hashes.ts'
 import type { TakenSession } from './taken-session.ts'
 import { UploadHash } from './upload-hash.ts'
 import { readUpload } from './upload-reader.ts'
-import { sizeOf } from './upload-record.ts'
+import { sizeOf, type UploadContent } from './upload-record.ts'
 import { UploadWriter } from './upload-writer.ts'
 
 /** Uploads whose hashes are kept, and those whose objects are remembered. */
@@ -63,7 +63,7 @@ export class S3Uploads implements UploadStore {
   async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions = {}): Promise<number> {
     options.signal?.throwIfAborted()
     const session = await this.#sessions.take(id, options)
-    let { pieces } = session.record
+    let content: UploadContent = session.record
     let hash: UploadHash | undefined
     try {
       const size = sizeOf(session.record)
@@ -74,15 +74,15 @@ export class S3Uploads implements UploadStore {
       try {
         await drain(source, writer, options)
       } finally {
-        ({ pieces } = writer)
+        ({ content } = writer)
         this.#writers.delete(id)
       }
     } finally {
-      const state = await this.#sessions.give(session, pieces)
-      if (hash?.position === sizeOf({ pieces })) this.#remember(id, hash, state)
+      const state = await this.#sessions.give(session, content)
+      if (hash?.position === sizeOf(content)) this.#remember(id, hash, state)
       else hash?.end()
     }
-    return sizeOf({ pieces })
+    return sizeOf(content)
   }
 
   read(id: string, options: ByteRange & AbortOptions = {}): AsyncIterable<Uint8Array> {
@@ -102,7 +102,7 @@ export class S3Uploads implements UploadStore {
     options.signal?.throwIfAborted()
     try {
       const session = await this.#sessions.take(id, options)
-      await this.drop(session, true)
+      await this.drop(session, { thoroughly: true })
     } catch (error) {
       if (!(error instanceof UploadUnknownError)) throw error
     }
@@ -151,13 +151,14 @@ export class S3Uploads implements UploadStore {
   }
 
   /** Forgets an upload that was taken, and its bytes; `thoroughly`: also what a process that died may have left of it. */
-  async drop(session: TakenSession, thoroughly: boolean): Promise<void> {
+  async drop(session: TakenSession, { thoroughly }: { readonly thoroughly: boolean }): Promise<void> {
     const { id, record } = session
     const { bucket } = this.#parts
     await session.drop()
     try {
-      await deletePaths(bucket, [keys.session(id), ...record.pieces.map(({ name }) => keys.piece(id, name))], {})
-      if (!thoroughly) return
+      const names = [...record.pieces.map(({ name }) => name), ...(record.stale ?? [])]
+      await deletePaths(bucket, [keys.session(id), ...names.map((name) => keys.piece(id, name))], {})
+      if (!thoroughly && record.dirty !== true) return
       const { objects } = await bucket.page(keys.upload(id))
       await deletePaths(bucket, objects.map(({ path }) => path), {})
     } finally {

@@ -1,0 +1,44 @@
+import { Bucket } from '../../../src/storage/s3/bucket.ts'
+import { makeClient } from '../../../src/storage/s3/client.ts'
+import { settle, type S3Options } from '../../../src/storage/s3/options.ts'
+
+const CHANGES: ReadonlySet<string | undefined> = new Set([
+  'PutObjectCommand', 'CopyObjectCommand', 'DeleteObjectsCommand', 'CreateMultipartUploadCommand', 'UploadPartCopyCommand', 'CompleteMultipartUploadCommand',
+  'AbortMultipartUploadCommand',
+])
+
+/** Not an error that is worth another try. */
+class CutOffError extends TypeError {
+  override readonly name = 'CutOffError'
+}
+
+/**
+ * A way to a bucket that ends at the n-th request that changes something: before that reaches the server, or before its
+ * answer comes back. Nothing goes through from then on.
+ */
+export class DyingBucket {
+  readonly bucket: Bucket
+  changes = 0
+  readonly done: string[] = []
+  readonly #last: number
+
+  constructor(options: S3Options, last: number = Infinity, reached = false) {
+    this.#last = last
+    const settled = settle(options)
+    const client = makeClient(settled)
+    this.bucket = new Bucket(client, settled)
+    client.middlewareStack.add((next, context) => async (args) => {
+      if (this.dead) throw new CutOffError('cut off')
+      const isChange = CHANGES.has(context.commandName as string | undefined)
+      if (isChange) this.changes++
+      if (isChange) this.done.push(`${context.commandName as string} ${String((args.input as { Key?: string }).Key)}`)
+      if (!this.dead) return next(args)
+      if (reached) await next(args)
+      throw new CutOffError('cut off')
+    }, { step: 'initialize', name: 'cutOff' })
+  }
+
+  get dead(): boolean {
+    return this.changes >= this.#last
+  }
+}
