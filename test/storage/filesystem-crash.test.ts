@@ -4,64 +4,17 @@ import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { digestOf } from '../../src/oci/digest.ts'
 import { uploadPlaces as places } from '../../src/registry/paths.ts'
 import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
-import type { Batch, Change, ObjectStore } from '../../src/storage/object-store.ts'
-import { collect, fill, text } from '../contract/bytes.ts'
+import { collect, fill } from '../contract/bytes.ts'
+import { after, commitsOf, objectsOf, same, type Commit, type Objects } from '../contract/commits.ts'
 import { DyingDisk } from './dying-disk.ts'
 
 /** Powers cut at a time. */
 const AT_ONCE = 8
 
-/** Objects by their paths. */
-type Objects = ReadonlyMap<string, Buffer>
-
 /** Hashed at once, and in a thread along with its chunks: the second takes more time, and so is cut off at fewer places. */
 const LAYERS = [[fill(50_000), 1], [fill(1_500_000), 7]] as const
-const BLOB = 'docker/registry/v2/blobs/sha256/ab/abcd/data'
-const NAME = 'docker/registry/v2/repositories/some/name'
-
-interface Commit extends Batch {
-  /** Of its upload. */
-  readonly bytes?: Uint8Array
-}
-
-/** A push, in short, a second one that moves its tag, one that makes it go, and one that puts anew what it takes away. */
-const commitsOf = (layer: Uint8Array): readonly Commit[] => [
-  { uploads: [{ id: 'layer', path: BLOB, digest: digestOf(layer) }], bytes: layer, changes: [put(`${NAME}/_layers/sha256/abcd/link`, 'sha256:abcd')] },
-  { changes: [put(`${NAME}/_manifests/revisions/sha256/ef/link`, 'sha256:ef'), put(`${NAME}/_manifests/tags/latest/index/sha256/ef/link`, 'sha256:ef'), put(`${NAME}/_manifests/tags/latest/current/link`, 'sha256:ef')] },
-  { expect: [{ directory: `${NAME}/_manifests/tags`, names: ['latest'] }], changes: [put('x/1', '1'), put('x/2', '2'), put(`${NAME}/_manifests/tags/latest/current/link`, 'sha256:gh')] },
-  { changes: [put('y/visible', 'y'), { delete: `${NAME}/_manifests/tags/latest` }, { delete: `${NAME}/_layers/sha256/abcd/link` }, { delete: 'x' }] },
-  { changes: [{ delete: 'y' }, put('y/visible', 'again'), put('y/new/too', '1'), { delete: `${NAME}/_manifests/revisions/sha256/ef/link` }, put(`${NAME}/_manifests/revisions/sha256/ef/link`, 'sha256:e')] },
-]
-
-function put(path: string, data: string): Change {
-  return { put: path, data: text(data) }
-}
-
-/** What is there after a commit. */
-function after(before: Objects, { uploads = [], changes = [], bytes = new Uint8Array() }: Commit): Objects {
-  const objects = new Map(before)
-  for (const { path } of uploads) objects.set(path, Buffer.from(bytes))
-  for (const change of changes) {
-    if ('put' in change) objects.set(change.put, Buffer.from(change.data))
-    else for (const path of objects.keys()) if (path === change.delete || path.startsWith(`${change.delete}/`)) objects.delete(path)
-  }
-  return objects
-}
-
-async function objectsOf(store: ObjectStore, directory = ''): Promise<Map<string, Buffer>> {
-  const objects = new Map<string, Buffer>()
-  for (const name of await store.list(directory)) {
-    const path = directory === '' ? name : `${directory}/${name}`
-    const data = await store.get(path)
-    if (data !== undefined) objects.set(path, Buffer.from(data))
-    else for (const [below, bytes] of await objectsOf(store, path)) objects.set(below, bytes)
-  }
-  return objects
-}
-
 /** Does it all; `done` hears how many commits were acknowledged, at each step that was. */
 async function work(store: FilesystemStore, commits: readonly Commit[], id: string, done: (commits: number) => void): Promise<void> {
   for (const [index, commit] of commits.entries()) {
@@ -135,10 +88,6 @@ async function old(directory: string): Promise<void> {
   for (const place of ['tmp', 'uploads']) {
     for (const name of await readdir(join(directory, '.disco', place))) await utimes(join(directory, '.disco', place, name), then, then)
   }
-}
-
-function same(a: Objects, b: Objects): boolean {
-  return a.size === b.size && [...a].every(([path, data]) => b.get(path)?.equals(data) === true)
 }
 
 async function inDirectory<T>(run: (directory: string) => Promise<T>): Promise<T> {
