@@ -86,6 +86,7 @@ async function runOnce(one: Case, peer: VersionedPeer['peer']): Promise<Readonly
   try {
     return await one.run({
       peer,
+      directory: await mkdtemp(join(root, 'files-')),
       start: async (extra) => {
         const server = await peer.start(await mkdtemp(join(root, 'data-')), extra)
         servers.push(server)

@@ -19,6 +19,8 @@ export interface Metric {
 /** What a case gets for one run of one peer: servers in fresh directories, stopped after it. */
 export interface Bench {
   readonly peer: Peer
+  /** Empty, and gone with the run. */
+  readonly directory: string
   start(extra?: readonly string[]): Promise<Server>
 }
 
