@@ -8,6 +8,8 @@ import { KuboPlan, type Step } from './kubo-plan.ts'
 
 /** "An unflushed-operations cap of 256": all that are at work on the node share it. */
 const UNFLUSHED = 100
+/** Milliseconds. */
+const LINK_TIMEOUT = 30_000
 /** Paths that one call removes. */
 const REMOVED_AT_ONCE = 50
 /** Small files that are rather written one by one than given as a bundle. */
@@ -112,17 +114,21 @@ export class KuboExecution {
   async #change(step: Step): Promise<void> {
     const { node, path } = step
     try {
-      if ('link' in step) await node.link(step.link, mfsPath(path))
+      // What the node has it links at once; else it would look for it for ever.
+      const signal = AbortSignal.timeout(LINK_TIMEOUT)
+      if ('link' in step) await node.link(step.link, mfsPath(path), { signal })
       else if ('write' in step) await node.write(mfsPath(path), step.write)
-      else if ('replace' in step) await node.link(step.replace, mfsPath(path), { force: true })
+      else if ('replace' in step) await node.link(step.replace, mfsPath(path), { signal, force: true })
     } catch (error) {
+      if (error instanceof DOMException) throw new StorageFailedError(`${node.name} does not have what is to be at ${path}`, { cause: error })
       // Somebody else was faster: the next look tells what is still to be done.
       if (!(error instanceof KuboRefusedError && error.reason.endsWith('directory already has entry by that name'))) throw error
     }
   }
 
   async #flush(node: KuboNode): Promise<void> {
-    await node.flush()
+    // And not the directories in which uploads are held.
+    await node.flush(mfsPath('docker'))
     this.#unflushed.delete(node)
   }
 }

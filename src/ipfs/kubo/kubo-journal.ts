@@ -2,7 +2,7 @@ import { CID } from 'multiformats/cid'
 import type { DatabaseReader } from '../../storage/embedded/database-reader.ts'
 import type { EmbeddedStore } from '../../storage/embedded/store.ts'
 import type { Statement } from '../../storage/embedded/statement.ts'
-import type { AbortOptions, Change, Expectation } from '../../storage/object-store.ts'
+import type { AbortOptions, Change, Expectation, FinishedUpload } from '../../storage/object-store.ts'
 import { KuboChanges, type PlacedBlob } from './kubo-changes.ts'
 import { TREE, unitOf } from './kubo-tree.ts'
 
@@ -14,14 +14,14 @@ export interface Noted {
   /** Of what is local: done when all of MFS is. */
   readonly local: readonly Change[]
   /** That are gone then. */
-  readonly uploads: readonly string[]
+  readonly uploads: readonly FinishedUpload[]
 }
 
 export interface Note {
   readonly blobs: readonly PlacedBlob[]
   readonly shared: readonly Change[]
   readonly local: readonly Change[]
-  readonly uploads: readonly string[]
+  readonly uploads: readonly FinishedUpload[]
 }
 
 interface Row {
@@ -70,7 +70,7 @@ export class KuboJournal {
   /** It has happened: what is local happens too, and the note goes. With the lock. @throws StorageFailedError */
   async end({ id, local, uploads }: Noted, gone: (upload: string) => readonly Statement[]): Promise<void> {
     await this.#local.commit({ changes: local }, {
-      also: [...uploads.flatMap(gone), { sql: 'DELETE FROM kubo_commits WHERE id = ?', params: [id] }],
+      also: [...uploads.flatMap((upload) => gone(upload.id)), { sql: 'DELETE FROM kubo_commits WHERE id = ?', params: [id] }],
       // Who deletes on a full medium has had the room for it.
       freeing: true,
     })
@@ -99,7 +99,7 @@ function times({ blobs, shared }: Note): Statement[] {
 }
 
 function noted({ id, note }: Row): Noted {
-  const { blobs, shared, local, uploads } = JSON.parse(note) as { blobs: { path: string; cid: string }[]; shared: Written[]; local: Written[]; uploads: string[] }
+  const { blobs, shared, local, uploads } = JSON.parse(note) as { blobs: { path: string; cid: string }[]; shared: Written[]; local: Written[]; uploads: FinishedUpload[] }
   const placed = blobs.map(({ path, cid }) => ({ path, cid: CID.parse(cid) }))
   return { id, changes: new KuboChanges(placed, shared.map(read)), local: local.map(read), uploads }
 }

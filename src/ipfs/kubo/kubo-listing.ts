@@ -104,16 +104,9 @@ async function entriesOf(node: KuboNode, cid: CID, options: AbortOptions): Promi
   if (unixfs?.type === 'directory') return Links.map(({ Name = '', Hash }) => ({ name: Name, cid: Hash }))
   if (unixfs?.type !== 'hamt-sharded-directory') return undefined
   const prefix = (Number(unixfs.fanout ?? 256n) - 1).toString(16).length
-  const entries: Entry[] = []
-  for (const { Name = '', Hash } of Links) {
-    if (Name.length > prefix) entries.push({ name: Name.slice(prefix), cid: Hash })
-    else {
-      const below = await entriesOf(node, Hash, options)
-      if (below === undefined) return undefined
-      entries.push(...below)
-    }
-  }
-  return entries
+  const shards = await Promise.all(Links.map(({ Name = '', Hash }) =>
+    (Name.length > prefix ? Promise.resolve([{ name: Name.slice(prefix), cid: Hash }]) : entriesOf(node, Hash, options))))
+  return shards.every((shard) => shard !== undefined) ? shards.flat() : undefined
 }
 
 /** A directory without entries, as CIDv0 and as CIDv1. */

@@ -6,7 +6,7 @@ import { CommitLock } from '../../storage/filesystem/commit-lock.ts'
 import { indexAfter, sortedNames } from '../../storage/name-order.ts'
 import { assertDirectory, assertPath } from '../../storage/object-path.ts'
 import {
-  CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type ListOptions, type ObjectStat, type ObjectStore,
+  CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type FinishedUpload, type ListOptions, type ObjectStat, type ObjectStore,
   type ReadOptions,
 } from '../../storage/object-store.ts'
 import { KuboChanges } from './kubo-changes.ts'
@@ -118,7 +118,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
         const execution = new KuboExecution(this.#nodes, new KuboChanges(blobs, shared))
         const steps = await execution.look(options)
         const freeing = uploads.length === 0 && changes.every((change) => 'delete' in change)
-        await this.#journal.add({ blobs, shared, local, uploads: uploads.map(({ id }) => id) }, localExpect, { signal: options.signal, freeing })
+        await this.#journal.add({ blobs, shared, local, uploads }, localExpect, { signal: options.signal, freeing })
         await this.#do(execution, steps)
       })
     } finally {
@@ -163,8 +163,20 @@ export class KuboStore implements ObjectStore, ChunkHashes {
   async #finish(): Promise<void> {
     const noted = this.#journal.pending()
     if (noted === undefined) return
+    for (const upload of noted.uploads) await this.#sendAgain(upload)
     const execution = new KuboExecution(this.#nodes, noted.changes, { again: true })
     await this.#do(execution, await execution.look())
+  }
+
+  /** Where nothing held a blob any more, the node may have lost it. */
+  async #sendAgain(upload: FinishedUpload): Promise<void> {
+    try {
+      if ((await this.uploads.stat(upload.id)) === undefined) return
+      const sent = await this.uploads.finish(upload)
+      await sent.release()
+    } catch {
+      // It is there already, or can't be put into its place: that is told then.
+    }
   }
 
   /** What has been noted. With the lock. */
@@ -173,7 +185,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
     if (noted === undefined) throw new StorageFailedError('a commit that was noted is noted no more')
     await execution.run(steps)
     await this.#journal.end(noted, (upload) => this.uploads.gone(upload))
-    for (const id of noted.uploads) void this.uploads.tidy(id)
+    for (const { id } of noted.uploads) void this.uploads.tidy(id)
   }
 
   async #check(expectation: Expectation, options: AbortOptions): Promise<void> {
