@@ -5,7 +5,7 @@ import type { KuboNode } from './kubo-node.ts'
 /** What a service says of a pin. */
 export type ServiceState = 'queued' | 'pinning' | 'pinned' | 'failed'
 
-const ALL_STATES = 'queued,pinning,pinned,failed'
+const ALL_STATES: readonly ServiceState[] = ['queued', 'pinning', 'pinned', 'failed']
 
 /** A remote pinning service, as a node knows it by its name: key and address are the node's, and never come here. */
 export class PinningService {

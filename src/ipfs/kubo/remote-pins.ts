@@ -25,11 +25,12 @@ export interface RemotePinsParts {
   readonly interval?: number | undefined
   /** … after which one that is pinned is looked at again. @default an hour */
   readonly recheck?: number | undefined
+  /** … after one failed, doubled with every further time. @default 30000 */
+  readonly retry?: number | undefined
 }
 
 const INTERVAL = 10_000
 const RECHECK = 3_600_000
-/** After a failure, doubled with every further one. */
 const RETRY = 30_000
 const LONGEST_RETRY = 6 * 3_600_000
 /** Pins looked at in one round. */
@@ -97,7 +98,7 @@ export class RemotePins implements ProvideQueue {
   }
 
   async #advance(pin: DuePin, options: AbortOptions): Promise<void> {
-    const { log, recheck = RECHECK, interval = INTERVAL } = this.#parts
+    const { log, recheck = RECHECK, interval = INTERVAL, retry = RETRY } = this.#parts
     const about = { image: pin.image.toString(), service: pin.service }
     let outcome: PinOutcome
     try {
@@ -112,7 +113,7 @@ export class RemotePins implements ProvideQueue {
     } catch (err) {
       if (this.#stopped.signal.aborted) return
       const reason = err instanceof Error ? err.message : String(err)
-      const wait = Math.min(RETRY * 2 ** pin.failures, LONGEST_RETRY)
+      const wait = Math.min(retry * 2 ** pin.failures, LONGEST_RETRY)
       log.warn({ ...about, err, again: wait / 1000 }, 'an image could not be pinned remotely')
       // What is pinned is not unpinned by a service that does not answer.
       outcome = { state: pin.state === 'pinned' ? 'pinned' : 'failed', reason, failures: pin.failures + 1, next: Date.now() + wait }
