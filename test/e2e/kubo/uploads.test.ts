@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
 import type { CID } from 'multiformats/cid'
 import { EmbeddedDagIndex } from '../../../src/ipfs/embedded/dag-index.ts'
 import { KuboNode } from '../../../src/ipfs/kubo/kubo-node.ts'
@@ -241,6 +243,48 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     assert.ok((await collect(store.read(blobData(digest)))).equals(content))
   })
 
+  it('waits for no node that takes nothing any more: the upload goes on without it', async (t) => {
+    const { store, node } = await scene(t)
+    const content = fill(40 * MB, 24)
+    const digest = digestOf(content)
+    await store.uploads.create('u', 'r')
+    try {
+      assert.equal(await store.uploads.append('u', 0, (async function* () {
+        yield* pieces(content.subarray(0, 4 * MB))
+        await until(() => node.sent >= 2 * MB)
+        process.kill(kubo.pid, 'SIGSTOP')
+        yield* pieces(content.subarray(4 * MB))
+      })()), content.length)
+    } finally {
+      process.kill(kubo.pid, 'SIGCONT')
+    }
+    await store.commit({ uploads: [{ id: 'u', path: blobData(digest), digest }] })
+    assert.equal(await node.isWhole(`/${blobData(digest)}`), true)
+  })
+
+  it('keeps no process alive, and leaves what a process had not finished to the next', async (t) => {
+    const directory = await emptied([kubo])
+    const program = `
+      const { openKuboStore } = await import(${JSON.stringify(new URL('kubo-store-scene.ts', import.meta.url).href)})
+      const { KuboNode } = await import(${JSON.stringify(new URL('../../../src/ipfs/kubo/kubo-node.ts', import.meta.url).href)})
+      const { store, close } = await openKuboStore([new KuboNode(${JSON.stringify(kubo.url)})], ${JSON.stringify(directory)})
+      await store.uploads.create('u', 'r')
+      await store.uploads.append('u', 0, (async function* () {
+        for (let i = 0; i < 5; i++) yield Buffer.alloc(${MB}, i)
+      })())
+      await close()
+    `
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 })
+    const opened = await openKuboStore(nodesOf([kubo]), directory)
+    t.after(async () => {
+      await opened.close()
+      await removed(directory)
+    })
+    const digest = digestOf(Buffer.concat([0, 1, 2, 3, 4].map((i) => Buffer.alloc(MB, i))))
+    await opened.store.commit({ uploads: [{ id: 'u', path: blobData(digest), digest }] })
+    assert.equal((await opened.store.stat(blobData(digest)))?.size, 5 * MB)
+  })
+
   it('loses nothing to a collection of garbage that comes in between, wherever it comes', async (t) => {
     const { store, node } = await scene(t)
     const content = fill(9 * MB, 22)
@@ -320,19 +364,23 @@ describe('one CID for one blob', { timeout: 120_000 }, () => {
     it(`of ${size} bytes: embedded, on one Kubo, on three, and by ipfs add`, async (t) => {
       const content = fill(size, size + 1)
       const directory = await emptied(kubos)
-      t.after(() => removed(directory))
+      const closes: (() => Promise<void>)[] = []
+      t.after(async () => {
+        for (const close of closes) await close()
+        await removed(directory)
+      })
       const file = join(directory, 'content')
       await writeFile(file, content)
       const cid = await kubos[0]?.ipfs('add', '-Q', '--only-hash', ...PROFILE, file)
 
       const embedded = await EmbeddedStore.open(join(directory, 'embedded'))
-      t.after(() => embedded.close())
+      closes.push(() => embedded.close())
       const index = await EmbeddedDagIndex.open(embedded.database, embedded)
       assert.equal((await index.file(await put(embedded, content))).toString(), cid)
 
       for (const some of [kubos.slice(0, 1), kubos]) {
         const opened = await openKuboStore(nodesOf(some), join(directory, `${some.length}`))
-        t.after(() => opened.close())
+        closes.push(() => opened.close())
         const path = await put(opened.store, content)
         assert.equal((await opened.nodes.nodeOf(path).stat(`/${path}`))?.cid.toString(), cid)
         assert.equal(formatDigest(digestOf(await collect(opened.store.read(path)))), formatDigest(digestOf(content)))
