@@ -13,19 +13,21 @@ export class DyingKubo {
   changes = 0
   readonly commands: string[] = []
   readonly #target: string
-  readonly #last: number
+  /** A number of calls, or which. */
+  readonly #last: number | RegExp
   readonly #answered: boolean
   readonly #server: Server
+  #cut = false
 
-  private constructor(target: string, last: number, answered: boolean) {
+  private constructor(target: string, last: number | RegExp, answered: boolean) {
     this.#target = target
     this.#last = last
     this.#answered = answered
     this.#server = createServer((asked, answer) => this.#pass(asked, answer))
   }
 
-  /** @param last the call that is not answered any more. @param reached whether Kubo still gets it */
-  static async before(target: string, last: number = Infinity, reached = false): Promise<DyingKubo> {
+  /** @param last the call that is not answered any more, by its number among those that change something or by what its URL says. @param reached whether Kubo still gets it */
+  static async before(target: string, last: number | RegExp = Infinity, reached = false): Promise<DyingKubo> {
     const way = new DyingKubo(target, last, reached)
     way.#server.listen(0, '127.0.0.1')
     await once(way.#server, 'listening')
@@ -34,7 +36,7 @@ export class DyingKubo {
   }
 
   get dead(): boolean {
-    return this.changes >= this.#last
+    return this.#cut || (typeof this.#last === 'number' && this.changes >= this.#last)
   }
 
   async close(): Promise<void> {
@@ -51,8 +53,10 @@ export class DyingKubo {
       return
     }
     this.calls++
-    this.commands.push(path.slice('/api/v0/'.length).replace(/\?.*/, ''))
+    const command = path.slice('/api/v0/'.length).replace(/\?.*/, '')
+    this.commands.push(command)
     if (isChange) this.changes++
+    if (this.#last instanceof RegExp && this.#last.test(path)) this.#cut = true
     if (this.dead && !this.#answered) {
       asked.socket.destroy()
       return

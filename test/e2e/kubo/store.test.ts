@@ -136,6 +136,24 @@ describe('a store on one Kubo', { timeout: 240_000 }, () => {
     }
   }))
 
+  it('sends again what a node has lost before it was in its place', withStore(async ({ directory }) => {
+    const data = fill(2_000_000)
+    const [path, digest] = [blobData(digestOf(data)), digestOf(data)]
+    const way = await DyingKubo.before(kubo.url, /files.cp.*arg=%2Fdocker/)
+    const cut = await openKuboStore([new KuboNode(way.url)], directory)
+    await cut.store.uploads.create('u', 'some')
+    await cut.store.uploads.append('u', 0, whole(data))
+    await assert.rejects(cut.store.commit({ uploads: [{ id: 'u', path, digest }] }), StorageFailedError)
+    await cut.close()
+    await way.close()
+    await kubo.ipfs('files', 'rm', '-r', '/disco')
+    await kubo.ipfs('repo', 'gc', '-q')
+    const { store, close } = await openKuboStore(nodesOf([kubo]), directory)
+    assert.ok((await collect(store.read(path))).equals(data))
+    assert.equal(await store.uploads.stat('u'), undefined)
+    await close()
+  }))
+
   it('loses nothing that two processes commit at once', withStore(async ({ store, directory }) => {
     const writer = join(ROOT, 'test/e2e/kubo/store-writer.ts')
     const others = ['one', 'two'].map((name) => spawn(process.execPath, [writer, kubo.url, directory, name, '15'], { stdio: ['ignore', 'ignore', 'inherit'] }))
