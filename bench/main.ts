@@ -7,6 +7,7 @@ import type { Case } from './cases/case.ts'
 import { cloneByBitswap, cloneByGateway } from './cases/clone.ts'
 import { disk } from './cases/disk.ts'
 import { pullFromKubo, pushToKubo } from './cases/kubo.ts'
+import { cloneAndPull, cloneToKubo } from './cases/kubo-clone.ts'
 import { lists } from './cases/lists.ts'
 import { manifests } from './cases/manifests.ts'
 import { pull1, pull8 } from './cases/pull.ts'
@@ -16,7 +17,7 @@ import { PEERS, type PeerId } from './peers.ts'
 import { machine, table, type Measured, type Round, type VersionedPeer } from './report.ts'
 import type { Server } from './server.ts'
 
-const CASES: readonly Case[] = [push1, push8, pull1, pull8, manifests, cloneByGateway, cloneByBitswap, disk, lists, pushToKubo, pullFromKubo]
+const CASES: readonly Case[] = [push1, push8, pull1, pull8, manifests, cloneByGateway, cloneByBitswap, disk, lists, pushToKubo, pullFromKubo, cloneToKubo, cloneAndPull]
 const USAGE = `bench [filter] [--runs N] [--peers id,id] [--dir DIRECTORY]
 
   filter   only cases whose name contains it: ${CASES.map(({ name }) => name).join(' ')}

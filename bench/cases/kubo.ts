@@ -14,9 +14,9 @@ import { cidOf, provideImage, warm } from './image.ts'
 const LAYERS = [128 * MEBIBYTE, 128 * MEBIBYTE]
 const TOTAL = LAYERS.reduce((sum, size) => sum + size, 0)
 /** `unixfs-v1-2025` (IPIP-499). */
-const PROFILE = ['--cid-version=1', '--raw-leaves', '--chunker=size-1048576', '--max-file-links=1024', '--pin=false']
+export const PROFILE: readonly string[] = ['--cid-version=1', '--raw-leaves', '--chunker=size-1048576', '--max-file-links=1024', '--pin=false']
 /** Sends layers beside each other and again when they fail, as clients do; the original needs both to be borne with. */
-const CRANE = fileURLToPath(new URL('../../.tools/bin/crane', import.meta.url))
+export const CRANE: string = fileURLToPath(new URL('../../.tools/bin/crane', import.meta.url))
 const run = promisify(execFile)
 
 export const pushToKubo: Case = {
