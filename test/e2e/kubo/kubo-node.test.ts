@@ -25,7 +25,7 @@ describe('one Kubo, by its RPC', { timeout: 120_000 }, () => {
     const cid = await node.add(pieces(content, 100_000))
     assert.equal(cid.toString(), layoutFile(chunkHashesOf(content), content.length).root.toString())
     await node.link(cid, '/a/b/data')
-    await node.flush()
+    await node.flush('/')
     assert.deepEqual(await node.stat('/a/b/data'), { cid, directory: false, size: content.length })
     assert.ok((await gather(node.read('/a/b/data'))).equals(content))
     assert.ok((await gather(node.read('/a/b/data', { start: 1_048_570, length: 20 }))).equals(content.subarray(1_048_570, 1_048_590)))

@@ -45,7 +45,7 @@ export function nodesOf(kubos: readonly Kubo[]): KuboNode[] {
 export async function emptied(kubos: readonly Kubo[]): Promise<string> {
   for (const node of nodesOf(kubos)) {
     await node.remove(['/docker', '/disco'])
-    await node.flush()
+    await node.flush('/')
     node.close()
   }
   return mkdtemp(join(tmpdir(), 'disco-kubo-store-'))
