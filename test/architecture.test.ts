@@ -30,7 +30,7 @@ const CONFINED: readonly { readonly package: RegExp; readonly to: RegExp }[] = [
   { package: /^node:sqlite$/, to: /^(storage|ipfs\/embedded)\// },
   { package: /^node:worker_threads$/, to: /^(storage|ipfs\/embedded|auth)\// },
   { package: /^node:http2?$/, to: /^(http|ipfs\/(gateway|kubo|embedded))\// },
-  { package: /^node:(https|tls)$/, to: /^(http|notifications|ipfs\/(gateway|kubo))\// },
+  { package: /^node:(https|tls)$/, to: /^(http|notifications|ipfs\/(gateway|kubo)|storage\/s3)\// },
   { package: /^node:cluster$/, to: /^cli\// },
 ]
 

@@ -7,6 +7,7 @@ import {
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
 import { SERVER_TIME } from './client.ts'
+import { Downloads, type Download } from './downloads.ts'
 import { isAbsent, isBareAbsence, isBeyondEnd, isUnlikeExpected } from './failures.ts'
 import type { Settled } from './options.ts'
 import { withRetries } from './retries.ts'
@@ -26,12 +27,8 @@ export interface Small extends Found {
   readonly age: number
 }
 
-export interface Opened {
-  /** Bytes from the start of the range on. */
-  readonly length: number
-  readonly etag: string
-  readonly body: Readable
-}
+/** Bytes from the start of the range on. */
+export type Opened = Download
 
 export interface OpenOptions extends AbortOptions {
   readonly start: number
@@ -39,6 +36,8 @@ export interface OpenOptions extends AbortOptions {
   readonly end: number
   /** What the object has to have, where reading goes on. */
   readonly etag?: string | undefined
+  /** Read by who takes them at once. */
+  readonly prompt?: boolean | undefined
 }
 
 export interface Page {
@@ -64,12 +63,19 @@ export class Bucket {
   readonly options: Settled
   readonly name: string
   readonly #root: string
+  readonly #downloads: Downloads
 
   constructor(client: S3Client, options: Settled) {
     this.client = client
+    this.#downloads = new Downloads(client, options)
     this.options = options
     this.name = options.bucket
     this.#root = options.rootDirectory === '' ? '' : `${options.rootDirectory}/`
+  }
+
+  close(): void {
+    this.#downloads.close()
+    this.client.destroy()
   }
 
   key(path: string): string {
@@ -116,19 +122,20 @@ export class Bucket {
   }
 
   /** Undefined: there is no such object. `end`: nothing in the range. `changed`: it is no longer the one with the etag. */
-  async open(path: string, { start, end, etag, signal }: OpenOptions): Promise<Opened | undefined | 'end' | 'changed'> {
-    const whole = start === 0 && end === Infinity
-    const input = {
-      Bucket: this.name,
-      Key: this.key(path),
-      ...(whole ? {} : { Range: `bytes=${start}-${end === Infinity ? '' : end - 1}` }),
-      ...(etag === undefined ? {} : { IfMatch: etag }),
-    }
+  async open(path: string, { start, end, etag, prompt, signal }: OpenOptions): Promise<Opened | undefined | 'end' | 'changed'> {
+    const range = start === 0 && end === Infinity ? {} : { Range: `bytes=${start}-${end === Infinity ? '' : end - 1}` }
+    const headers = { ...range, ...(etag === undefined ? {} : { 'If-Match': etag }) }
+    const input = { Bucket: this.name, Key: this.key(path), ...range, ...(etag === undefined ? {} : { IfMatch: etag }) }
     const answers = (error: unknown): boolean => isAbsent(error) || isBeyondEnd(error) || isUnlikeExpected(error)
     try {
-      const found = await withRetries(`GET ${path}`, signal, answers, (sending) => this.client.send(new GetObjectCommand(input), sending))
-      if (!(found.Body instanceof Readable)) throw new StorageFailedError(`the bucket gave no body for ${path}`)
-      return { length: found.ContentLength ?? Infinity, etag: found.ETag ?? '', body: found.Body }
+      return await withRetries(`GET ${path}`, signal, answers, async (sending) => {
+        const download = await this.#downloads.open(this.key(path), { headers, prompt, signal })
+        if (download !== undefined) return download
+        const found = await this.client.send(new GetObjectCommand(input), sending)
+        const { Body: body, ContentLength = Infinity, ETag = '' } = found
+        if (!(body instanceof Readable)) throw new StorageFailedError(`the bucket gave no body for ${path}`)
+        return { length: ContentLength, etag: ETag, chunks: () => body.iterator() as AsyncGenerator<Uint8Array, void, void>, destroy: () => void body.destroy() }
+      })
     } catch (error) {
       if (isAbsent(error)) return undefined
       if (isBeyondEnd(error)) return 'end'

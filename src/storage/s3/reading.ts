@@ -18,7 +18,7 @@ const CUTS = 7
  *
  * @throws ObjectUnknownError at the first chunk
  */
-export async function* readObject(bucket: Bucket, path: string, { start = 0, length = Infinity, signal, ...options }: ObjectReadOptions): AsyncGenerator<Uint8Array, void, void> {
+export async function* readObject(bucket: Bucket, path: string, { start = 0, length = Infinity, prompt, signal, ...options }: ObjectReadOptions): AsyncGenerator<Uint8Array, void, void> {
   signal?.throwIfAborted()
   let end = start + length
   if (start >= end) {
@@ -27,16 +27,16 @@ export async function* readObject(bucket: Bucket, path: string, { start = 0, len
   }
   let { etag } = options
   for (let position = start, cuts = 0; position < end; ) {
-    const opened = await bucket.open(path, { start: position, end, etag, signal })
+    const opened = await bucket.open(path, { start: position, end, etag, prompt, signal })
     if (opened === 'end') return
     if (opened === undefined && position === start) throw new ObjectUnknownError(path)
     if (opened === undefined || opened === 'changed') throw new StorageFailedError(`${path} was replaced while it was read`)
     etag = opened.etag
     end = Math.min(end, position + opened.length)
-    const abort = (): void => void opened.body.destroy(signal?.reason instanceof Error ? signal.reason : undefined)
+    const abort = (): void => opened.destroy()
     signal?.addEventListener('abort', abort, { once: true })
     try {
-      for await (const chunk of opened.body as AsyncIterable<Uint8Array>) {
+      for await (const chunk of opened.chunks()) {
         yield chunk
         signal?.throwIfAborted()
         position += chunk.byteLength
@@ -49,7 +49,6 @@ export async function* readObject(bucket: Bucket, path: string, { start = 0, len
       continue
     } finally {
       signal?.removeEventListener('abort', abort)
-      opened.body.destroy()
     }
     signal?.throwIfAborted()
     if (position < end && ++cuts === CUTS) throw new StorageFailedError(`the bucket gave ${position - start} bytes of ${path} instead of ${end - start}`)

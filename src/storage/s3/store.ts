@@ -81,7 +81,7 @@ export class S3Store implements ObjectStore, ChunkHashes {
     await this.#locks.close()
     await this.#journal.close()
     await this.#hashes.close()
-    this.bucket.client.destroy()
+    this.bucket.close()
   }
 
   async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
