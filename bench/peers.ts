@@ -37,7 +37,7 @@ export const PEERS: readonly Peer[] = [
   disco('disco', 'Disco', async () => []),
   disco('disco-2', 'Disco, 2 processes', async () => ['--processes', '2']),
   disco('disco-guarded', 'Disco, with login, rules, metrics and access log', guarded),
-  onKubo('disco-kubo', 'Disco on Kubo', 'it is this repository', async (directory, url) => discoCommand(directory, ['--kubo', url])),
+  onKubo('disco-kubo', 'Disco on Kubo', 'it is this repository', async (directory, url, extra) => discoCommand(directory, ['--kubo', url, ...extra])),
   onKubo('go-disco', 'The original Disco', 'name its binary in GO_DISCO', goDisco),
   {
     id: 'kubo',
@@ -79,20 +79,20 @@ async function discoCommand(directory: string, options: readonly string[]): Prom
 }
 
 /** A registry over a Kubo of its own. */
-function onKubo(id: PeerId, title: string, install: string, command: (directory: string, url: string) => Promise<Started>): Peer {
+function onKubo(id: PeerId, title: string, install: string, command: (directory: string, url: string, extra: readonly string[]) => Promise<Started>): Peer {
   return {
     id,
     title,
     install: `${install}; ${KUBO_INSTALL}`,
     global: true,
     async version() {
-      await command('', '')
+      await command('', '', [])
       return `on ${await kuboVersion()}`
     },
-    async start(directory) {
+    async start(directory, extra = []) {
       const kubo = await Kubo.start()
       try {
-        const { port, command: started } = await command(directory, kubo.url)
+        const { port, command: started } = await command(directory, kubo.url, extra)
         const server = await startServer(port, directory, started)
         const stop = async (): Promise<void> => {
           await server.stop()
@@ -107,17 +107,23 @@ function onKubo(id: PeerId, title: string, install: string, command: (directory:
   }
 }
 
+/** It clones only where it has a cache. */
+export const GO_CACHE: string = '--cache'
+
 /** @throws Error where no binary of it is named */
-async function goDisco(directory: string, url: string): Promise<Started> {
+async function goDisco(directory: string, url: string, extra: readonly string[]): Promise<Started> {
   const file = process.env['GO_DISCO']
   if (file === undefined) throw new Error('GO_DISCO is not set')
   const [port, inner] = [await freePort(), await freePort()]
   const config = join(directory, 'config.yaml')
+  const cache = join(directory, 'cache')
+  const cached = extra.includes(GO_CACHE) ? `, cache: { filesystem: { rootdirectory: ${JSON.stringify(cache)} } }` : ''
   if (directory !== '') {
+    await mkdir(cache)
     await writeFile(config, [
       'version: 0.1',
       'log: { level: error }',
-      `storage: { ipfs: { router: { nodes: [{ url: ${JSON.stringify(url)} }] } }, maintenance: { uploadpurging: { enabled: false } } }`,
+      `storage: { ipfs: { router: { nodes: [{ url: ${JSON.stringify(url)} }] }${cached} }, maintenance: { uploadpurging: { enabled: false } } }`,
       `http: { addr: ":${inner}", headers: { X-Content-Type-Options: [nosniff] } }`,
       '',
     ].join('\n'))

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { runClient } from '../client.ts'
 import { manifestPath, type ImageReference } from '../jobs.ts'
 import { writeLayout, type Layout } from '../oci-layout.ts'
+import { GO_CACHE } from '../peers.ts'
 import { cpuSeconds } from '../processes.ts'
 import type { Server } from '../server.ts'
 import { MEBIBYTE, type Bench, type Case, type Metric } from './case.ts'
@@ -48,7 +49,8 @@ export const cloneAndPull: Case = {
 }
 
 async function cloning({ peer, start, directory }: Bench, clone: (server: Server, image: ImageReference, digest: string) => Promise<void>): Promise<Record<string, number>> {
-  const [serving, server] = [await start(), await start()]
+  const extra = peer.id === 'go-disco' ? [GO_CACHE] : []
+  const [serving, server] = [await start(extra), await start(extra)]
   const [from, to] = [serving.kubo, server.kubo]
   if (from === undefined || to === undefined) throw new Error('no Kubo')
   await to.connect(from)
