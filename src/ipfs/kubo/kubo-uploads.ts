@@ -107,6 +107,9 @@ export class KuboUploads implements SendingUploads {
     } catch (error) {
       await checked.lease.release()
       throw error
+    } finally {
+      // Held, or to be sent from the file.
+      this.#streams.drop(id)
     }
   }
 

@@ -7,7 +7,7 @@ export interface SentBlob {
   readonly cid: CID
   /** In bytes. */
   readonly size: number
-  /** Where in the node's MFS it is held, `/disco/staged/<upload id>`, from where the commit moves it; undefined: it is at its path already, or pinned. */
+  /** Where in the node's MFS it is held until `tidy`; undefined: it is at its path already. */
   readonly held: string | undefined
 
   /** Gives the upload back, whatever became of the commit: others may go on with it, where it is still there. */
