@@ -106,13 +106,19 @@ export class KuboNode {
     await this.#rpc.bytes('files/cp', { arg: [`/ipfs/${cid}`, path], parents: true, force, flush }, { signal })
   }
 
-  /** Files or whole directories. Nothing there is no error. Seen at once, durable with the next `flush`. */
+  /** Files or whole directories. Nothing there is no error. */
   async remove(paths: string | readonly string[], options?: AbortOptions): Promise<void> {
+    const [first] = [paths].flat()
+    if (first === undefined) return
     await absent(this.#rpc.bytes('files/rm', { arg: paths, recursive: true, force: true }, options))
+    // "files rm always flushes", and does not wait until it has.
+    for (let at = dirname(first); !(await this.flush(at, options)) && at !== '/'; ) at = dirname(at)
   }
 
   async makeDirectory(path: string, { flush = true, signal }: FlushOption = {}): Promise<void> {
     await this.#rpc.bytes('files/mkdir', { arg: path, parents: true, 'cid-version': 1, flush }, { signal })
+    // Nor does this one wait.
+    if (flush) await this.flush(path, { signal })
   }
 
   /** Writes a small file, and the directories above it. */
@@ -124,9 +130,11 @@ export class KuboNode {
   /**
    * Everything that was done to a directory of MFS before, and below it, is durable when this resolves. Only this one: of
    * what others do below a directory that is flushed meanwhile, Kubo 0.43 loses 3 in 1000.
+   *
+   * @returns whether there is such a directory
    */
-  async flush(path: string, options?: AbortOptions): Promise<void> {
-    await absent(this.#rpc.bytes('files/flush', { arg: path }, options))
+  async flush(path: string, options?: AbortOptions): Promise<boolean> {
+    return (await absent(this.#rpc.bytes('files/flush', { arg: path }, options))) !== undefined
   }
 
   /**

@@ -58,6 +58,30 @@ describe('one Kubo, by its RPC', { timeout: 120_000 }, () => {
     assert.equal((await node.stat('/'))?.directory, true)
   })
 
+  it('starts again whatever was collected before it was killed', async () => {
+    await node.makeDirectory('/kept')
+    const content = fill(1000, 7)
+    const changes: readonly (() => Promise<unknown>)[] = [
+      () => node.add(pieces(content, 100), { toFiles: '/kept/added' }),
+      () => node.write('/kept/written', content),
+      async () => node.link(await node.add(pieces(fill(1000, 8), 1000)), '/kept/linked'),
+      () => node.makeDirectory('/kept/directory'),
+      () => node.remove(['/kept/linked', '/kept/nothing']),
+      () => node.remove('/kept/directory/nothing/below'),
+    ]
+    const names: (string[] | undefined)[] = []
+    for (const change of changes) {
+      await change()
+      await kubo.ipfs('repo', 'gc', '-q')
+      await kubo.kill()
+      await kubo.up()
+      names.push((await node.names('/kept'))?.sort())
+    }
+    const all = ['added', 'directory', 'linked', 'written']
+    const left = all.filter((name) => name !== 'linked')
+    assert.deepEqual(names, [['added'], ['added', 'written'], ['added', 'linked', 'written'], all, left, left])
+  })
+
   it('stops with its signal and keeps the reason', async () => {
     const reason = new Error('enough')
     const abort = new AbortController()
