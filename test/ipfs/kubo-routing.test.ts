@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { routeOf } from '../../src/ipfs/kubo/kubo-nodes.ts'
+import { routeOf } from '../../src/ipfs/kubo/nodes/nodes.ts'
 
 const TREE = 'docker/registry/v2'
 

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, describe, it } from 'node:test'
-import { KuboDownError, KuboUnfitError } from '../../src/ipfs/kubo/errors.ts'
-import { KuboNode } from '../../src/ipfs/kubo/kubo-node.ts'
+import { KuboDownError, KuboUnfitError } from '../../src/ipfs/kubo/nodes/errors.ts'
+import { KuboNode } from '../../src/ipfs/kubo/nodes/node.ts'
 
 describe('what is at the URL of a Kubo', () => {
   const servers: Server[] = []

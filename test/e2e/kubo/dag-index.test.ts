@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { KuboDagIndex } from '../../../src/ipfs/kubo/kubo-dag-index.ts'
+import { KuboDagIndex } from '../../../src/ipfs/kubo/dag/dag-index.ts'
 import type { DagIndex } from '../../../src/ipfs/node.ts'
 import { cidOf, RAW, sha256 } from '../../../src/ipfs/unixfs/block.ts'
 import { chunkHashesOf, layoutFile } from '../../../src/ipfs/unixfs/file-layout.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { layoutFile, chunkHashesOf } from '../../../src/ipfs/unixfs/file-layout.ts'
-import { KuboDownError, KuboRefusedError } from '../../../src/ipfs/kubo/errors.ts'
-import { KuboNode } from '../../../src/ipfs/kubo/kubo-node.ts'
+import { KuboDownError, KuboRefusedError } from '../../../src/ipfs/kubo/nodes/errors.ts'
+import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { fill } from '../../contract/bytes.ts'
 import { Kubo } from '../harness/kubo.ts'
 

@@ -1,5 +1,5 @@
 import { encodeCar } from '../../../src/ipfs/car.ts'
-import { KuboNode } from '../../../src/ipfs/kubo/kubo-node.ts'
+import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { layoutTree } from '../../../src/ipfs/unixfs/tree-layout.ts'
 import { ipfsNetworkContract } from '../../contract/ipfs-network.ts'
 import { Kubo } from '../harness/kubo.ts'

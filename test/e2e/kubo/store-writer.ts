@@ -1,5 +1,5 @@
 import { REPOSITORIES } from '../../../src/registry/paths.ts'
-import { KuboNode } from '../../../src/ipfs/kubo/kubo-node.ts'
+import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { put } from '../../contract/commits.ts'
 import { openKuboStore } from './kubo-store-scene.ts'
 

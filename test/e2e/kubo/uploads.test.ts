@@ -7,7 +7,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import type { CID } from 'multiformats/cid'
 import { EmbeddedDagIndex } from '../../../src/ipfs/embedded/dag-index.ts'
-import { KuboNode } from '../../../src/ipfs/kubo/kubo-node.ts'
+import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { sha256 } from '../../../src/ipfs/unixfs/block.ts'
 import { layoutFile } from '../../../src/ipfs/unixfs/file-layout.ts'
 import { digestOf, formatDigest } from '../../../src/oci/digest.ts'
@@ -266,7 +266,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     const directory = await emptied([kubo])
     const program = `
       const { openKuboStore } = await import(${JSON.stringify(new URL('kubo-store-scene.ts', import.meta.url).href)})
-      const { KuboNode } = await import(${JSON.stringify(new URL('../../../src/ipfs/kubo/kubo-node.ts', import.meta.url).href)})
+      const { KuboNode } = await import(${JSON.stringify(new URL('../../../src/ipfs/kubo/nodes/node.ts', import.meta.url).href)})
       const { store, close } = await openKuboStore([new KuboNode(${JSON.stringify(kubo.url)})], ${JSON.stringify(directory)})
       await store.uploads.create('u', 'r')
       await store.uploads.append('u', 0, (async function* () {

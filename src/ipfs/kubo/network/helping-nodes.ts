@@ -1,0 +1,28 @@
+import type { CID } from 'multiformats/cid'
+import type { AbortOptions } from '../../../storage/object-store.ts'
+import type { Arrival } from './arrival.ts'
+import { KuboHold } from '../nodes/hold.ts'
+import type { KuboNode } from '../nodes/node.ts'
+import { HEDGE } from './source.ts'
+
+/** Nodes that reach others than the one that wants a DAG: when nothing comes, they fetch it as well, and it gets it from them. */
+export class HelpingNodes {
+  readonly #holds: readonly KuboHold[]
+  readonly #callOff: () => void
+  #fetching: readonly Promise<void>[] = []
+
+  constructor(nodes: readonly KuboNode[], cid: CID, arrived: Arrival, options: AbortOptions) {
+    this.#holds = nodes.map((node) => new KuboHold(node, cid))
+    // What becomes of it is seen where it is wanted.
+    this.#callOff = arrived.watch(HEDGE, () => {
+      this.#fetching = this.#holds.map((hold) => hold.fetch(() => {}, options).catch(() => {}))
+    })
+  }
+
+  /** Call it when the signal has aborted, or the DAG is there. */
+  async end(): Promise<void> {
+    this.#callOff()
+    await Promise.all(this.#fetching)
+    await Promise.all(this.#holds.map((hold) => hold.release().catch(() => {})))
+  }
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto'
+import { giveBack } from '../../../storage/give-back.ts'
+import { createDigester, formatDigest } from '../../../oci/digest.ts'
+import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStore } from '../../../storage/object-store.ts'
+import type { BlockObserver } from '../../../telemetry/block-observer.ts'
+import { encodeCar } from '../../car.ts'
+import { Progress } from '../../embedded/progress.ts'
+import { ContentUnavailableError, VerificationError } from '../../errors.ts'
+import type { FileFetch, WantedFile } from '../../node.ts'
+import { IDENTITY, type Block } from '../../unixfs/block.ts'
+import { decodeNode } from '../../unixfs/node.ts'
+import { DAG_LIMITS, walkFile } from '../../unixfs/walk-file.ts'
+import type { Window } from '../../unixfs/window.ts'
+import { Arrival } from './arrival.ts'
+import { HelpingNodes } from './helping-nodes.ts'
+import { KuboHold, type HoldProgress } from '../nodes/hold.ts'
+import type { KuboNodes } from '../nodes/nodes.ts'
+import type { KuboNode } from '../nodes/node.ts'
+import { unavailable } from './source.ts'
+import type { KuboUploads } from '../uploads/uploads.ts'
+import { RecentBytes } from './recent-bytes.ts'
+import type { SessionBlocks } from './session-blocks.ts'
+
+export interface KuboFileParts {
+  readonly nodes: KuboNodes
+  readonly store: Pick<ObjectStore, 'read'>
+  readonly uploads: Pick<KuboUploads, 'adopt' | 'remove'>
+  readonly blocks: SessionBlocks
+  readonly window: Window
+  /** Milliseconds without anything after which it has failed. */
+  readonly timeout: number
+  readonly observer?: BlockObserver | undefined
+  /** Stops it. */
+  readonly signal: AbortSignal
+  /** The repository that its upload is named after. */
+  readonly label: string
+}
+
+/** Bytes at the end of a file that nobody reads before the whole has been found right. */
+const WITHHELD = CHUNK_SIZE
+
+/** One file of a session: the node of its path fetches it, and what it gives is hashed here. Nothing of it is stored here. */
+export class KuboSessionFile implements FileFetch {
+  readonly done: Promise<{ readonly upload: string | undefined }>
+  readonly wanted: WantedFile
+  readonly node: KuboNode
+  readonly #parts: KuboFileParts
+  readonly #upload = randomUUID()
+  readonly #progress = new Progress()
+  readonly #recent = new RecentBytes()
+  readonly #hold: KuboHold
+  /** The object is at its path already. */
+  #here = false
+  /** … as another DAG than the one that the image names: this one has to be held beside it. */
+  #beside = false
+  #size = 0
+  #failed = false
+
+  constructor(wanted: WantedFile, parts: KuboFileParts) {
+    this.wanted = wanted
+    this.#parts = parts
+    this.node = parts.nodes.nodeOf(wanted.path)
+    this.#hold = new KuboHold(this.node, wanted.cid)
+    this.done = this.#run().catch((error: unknown) => {
+      throw parts.signal.aborted ? parts.signal.reason : unavailable(error)
+    })
+    this.done.then(() => this.#progress.finish(), (reason: unknown) => {
+      this.#failed = true
+      this.#progress.fail(reason)
+    }).finally(() => this.#recent.clear())
+  }
+
+  get failed(): boolean {
+    return this.#failed
+  }
+
+  async *read({ start = 0, length = Infinity }: ByteRange, { signal }: AbortOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const end = start + length
+    const reader = { at: start }
+    const leave = this.#recent.join(reader)
+    try {
+      while (reader.at < end) {
+        const readable = Math.min(await this.#progress.beyond(reader.at, signal), end)
+        if (readable <= reader.at) return
+        const recent = this.#recent.from(reader.at)?.subarray(0, readable - reader.at)
+        for await (const chunk of recent === undefined ? this.#missed(reader.at, readable, signal) : [recent]) {
+          yield chunk
+          reader.at += chunk.length
+          this.#recent.moved()
+        }
+      }
+    } finally {
+      leave()
+    }
+  }
+
+  /** Whether the image names another DAG for the object than the one that is at its path; it is here then, and held until `release`. */
+  get isBeside(): boolean {
+    return this.#beside
+  }
+
+  /** Call it when `done` has settled. */
+  async release(): Promise<void> {
+    await this.#hold.release()
+    if (!this.#here) await this.#parts.uploads.remove(this.#upload)
+  }
+
+  async #run(): Promise<{ upload: string | undefined }> {
+    const { nodes, uploads, signal, label: repository } = this.#parts
+    const { path, cid, digest } = this.wanted
+    const at = await nodes.stat(path, { signal })
+    this.#here = at !== undefined
+    if (at !== undefined && at.found.cid.equals(cid)) {
+      this.#checkSize(at.found.size)
+      this.#progress.reach(at.found.size)
+      return { upload: undefined }
+    }
+    await this.#bring()
+    this.#progress.reach(this.#size)
+    this.#beside = this.#here
+    if (this.#here) return { upload: undefined }
+    await uploads.adopt(this.#upload, { cid, size: this.#size, digest, path, repository }, { signal })
+    await this.#hold.release()
+    return { upload: this.#upload }
+  }
+
+  /** Whole, verified and held when it resolves. */
+  async #bring(): Promise<void> {
+    const { nodes, blocks, observer, timeout, signal } = this.#parts
+    const { cid } = this.wanted
+    const root = await blocks.root(cid, nodes.inOrder(this.wanted.path), { signal })
+    const node = decodeNode(root)
+    if (node.kind === 'directory') throw new VerificationError(`${cid} is a directory, not a file`)
+    this.#checkSize(node.links.reduce((total, link) => total + link.size, node.data.length))
+
+    const stop = new AbortController()
+    const arrived = new Arrival()
+    const callOff = arrived.watch(timeout, () => stop.abort(new ContentUnavailableError(`nothing came of ${cid} for ${timeout} ms`)))
+    const options = { signal: AbortSignal.any([signal, stop.signal]) }
+    try {
+      if (root.atNode) {
+        await this.#follow(arrived, stop, options)
+        observer?.received('bitswap', this.#size)
+      } else {
+        await this.#hold.store(encodeCar(this.#hold.cid, this.#walk(arrived, options)), options)
+      }
+    } catch (error) {
+      throw stop.signal.aborted ? stop.signal.reason : error
+    } finally {
+      callOff()
+    }
+  }
+
+  /** The node fetches all of it at once, because what it gives looks ahead only little. */
+  async #follow(arrived: Arrival, stop: AbortController, options: AbortOptions): Promise<void> {
+    const held = this.#holdIt(arrived, options)
+    held.catch((error: unknown) => stop.abort(error))
+    const helped = new HelpingNodes(this.#others, this.wanted.cid, arrived, options)
+    try {
+      const digester = this.#digester()
+      for await (const chunk of this.node.cat(this.wanted.cid, options)) {
+        arrived.now()
+        await digester.add(chunk)
+        giveBack(chunk)
+      }
+      digester.end()
+      await held
+    } catch (error) {
+      stop.abort(error)
+      throw error
+    } finally {
+      await held.catch(() => {})
+      await helped.end()
+    }
+  }
+
+  get #others(): readonly KuboNode[] {
+    return this.#parts.nodes.all.filter((node) => node !== this.node)
+  }
+
+  async #holdIt(arrived: Arrival, options: AbortOptions): Promise<void> {
+    if (this.wanted.cid.multihash.code === IDENTITY) return
+    let before = 0
+    await this.#hold.fetch(({ bytes, blocks }: HoldProgress) => {
+      if (blocks > before) arrived.now()
+      before = blocks
+      if (bytes - this.#size > DAG_LIMITS.overhead(this.#size) || blocks > DAG_LIMITS.blocks(this.#size)) {
+        throw new VerificationError(`the DAG of file ${this.wanted.cid} is refused: it is too large for its data`)
+      }
+    }, options)
+  }
+
+  /** Blocks from the gateways, on their way to the node. */
+  async *#walk(arrived: Arrival, options: AbortOptions): AsyncGenerator<Block, void, undefined> {
+    const { blocks, window } = this.#parts
+    const digester = this.#digester()
+    for await (const block of walkFile(this.wanted.cid, blocks.fetch, { ...options, size: this.#size, window })) {
+      arrived.now()
+      await digester.add(block.bytes.subarray(block.data.offset, block.data.offset + block.data.length))
+      yield block
+    }
+    digester.end()
+  }
+
+  #digester(): { add(chunk: Uint8Array): Promise<void>; end(): void } {
+    const { cid, digest } = this.wanted
+    const digester = createDigester(digest.algorithm)
+    return {
+      add: async (chunk) => {
+        if (this.#recent.end + chunk.length > this.#size) throw new VerificationError(`file ${cid} has more than the ${this.#size} bytes that it claims`)
+        digester.update(chunk)
+        await this.#recent.add(chunk)
+        this.#progress.reach(this.#recent.end - WITHHELD)
+      },
+      end: () => {
+        if (this.#recent.end !== this.#size) throw new VerificationError(`file ${cid} has ${this.#recent.end} bytes, not the ${this.#size} that it claims`)
+        if (digester.digest('hex') !== digest.hex) throw new VerificationError(`file ${cid} is not ${formatDigest(digest)}`)
+        this.#progress.reach(this.#size)
+      },
+    }
+  }
+
+  #checkSize(size: number): void {
+    const { digest, size: wanted } = this.wanted
+    if (typeof wanted === 'number' ? size !== wanted : size > wanted.atMost) throw new VerificationError(`${formatDigest(digest)} has ${size} bytes`)
+    this.#size = size
+  }
+
+  /** What came too long ago, or was here before. */
+  #missed(start: number, end: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+    const range = { start, length: end - start, signal }
+    return this.#here ? this.#parts.store.read(this.wanted.path, range) : this.node.cat(this.wanted.cid, range)
+  }
+}

@@ -1,0 +1,218 @@
+import { request as requestHttp, type Agent as HttpAgent, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { randomUUID } from 'node:crypto'
+import { OneBufferAgent } from '../../gateway/one-buffer-agent.ts'
+import { withoutUser } from '../../../oci/url-user.ts'
+import { untilAborted } from '../../../oci/until-aborted.ts'
+import type { AbortOptions } from '../../../storage/object-store.ts'
+import { KuboDownError, KuboRefusedError } from './errors.ts'
+
+/** Options of a command by their names in Kubo's reference; `arg` may be several. */
+export type KuboOptions = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
+
+export interface CallOptions extends AbortOptions {
+  /** Sent as the one file of a form. A chunk is the reader's until it asks for the next one. */
+  readonly body?: AsyncIterable<Uint8Array> | undefined
+}
+
+export interface RpcOptions {
+  /** Sent as `Authorization: Bearer`. Never to be logged. */
+  readonly token?: string | undefined
+  /** Made by `version` before any other command, and again when the node had not answered. @throws KuboDownError: then nothing is asked of it */
+  readonly check?: ((rpc: KuboRpc) => Promise<void>) | undefined
+}
+
+interface Asked {
+  readonly request: ClientRequest
+  readonly response: Promise<IncomingMessage>
+}
+
+/** Bytes of an answer that is read as a whole. */
+const MAX_ANSWER = 64 * 1024 * 1024
+/** Connections that are kept while nothing is asked. */
+const KEPT_SOCKETS = 64
+/** Bytes below which a chunk of a body is copied. */
+const SMALL_CHUNK = 16 * 1024
+
+/**
+ * Kubo's RPC (`POST /api/v0/<command>`), one node's. Its own because `kubo-rpc-client` costs 1.75 CPU s/GB where this
+ * costs 0.95, see docs/dependencies.md.
+ */
+export class KuboRpc {
+  /** Where it is, without the user. */
+  readonly name: string
+  readonly #base: URL
+  /** Of the user whom the URL names. Never to be logged. */
+  readonly #authorization: string | undefined
+  readonly #agent: HttpAgent
+  readonly #check: RpcOptions['check']
+  #checked: Promise<void> | undefined
+
+  /** @param url `http://host:5001`, with a path before `/api/v0` or without, with `user:password@` before the host or without */
+  constructor(url: URL | string, { token, check }: RpcOptions = {}) {
+    const { url: base, authorization } = withoutUser(url)
+    if (!base.pathname.endsWith('/')) base.pathname += '/'
+    this.#base = base
+    this.#authorization = token === undefined ? authorization : `Bearer ${token}`
+    this.#check = check
+    this.name = `${base.protocol}//${base.host}${base.pathname === '/' ? '' : base.pathname}`
+    // As many as are asked for: a search that waits must not keep others waiting.
+    const options = { keepAlive: true, maxFreeSockets: KEPT_SOCKETS }
+    this.#agent = base.protocol === 'https:' ? new HttpsAgent(options) : new OneBufferAgent(options)
+  }
+
+  /** What the command answered, which is one JSON value, or nothing. @throws KuboDownError, KuboRefusedError */
+  async json<T>(command: string, options: KuboOptions = {}, call: CallOptions = {}): Promise<T> {
+    const [value] = await this.lines<T>(command, options, call)
+    return value as T
+  }
+
+  /** Every JSON value of the answer. @throws KuboDownError, KuboRefusedError */
+  async lines<T>(command: string, options: KuboOptions = {}, call: CallOptions = {}): Promise<T[]> {
+    const text = Buffer.from(await this.bytes(command, options, call)).toString('utf8')
+    try {
+      return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T)
+    } catch {
+      throw new KuboRefusedError(this.name, command, `no JSON: ${text.trim().slice(0, 200)}`, 200)
+    }
+  }
+
+  /** The answer as a whole, up to 64 MiB. @throws KuboDownError, KuboRefusedError */
+  async bytes(command: string, options: KuboOptions = {}, call: CallOptions = {}): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of this.stream(command, options, call)) {
+      size += chunk.byteLength
+      if (size > MAX_ANSWER) throw new KuboRefusedError(this.name, command, `an answer of more than ${MAX_ANSWER} bytes`)
+      chunks.push(chunk)
+    }
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)
+  }
+
+  /** The bytes of the answer as they come. @throws KuboDownError, KuboRefusedError, also in the middle */
+  async *stream(command: string, options: KuboOptions = {}, call: CallOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    call.signal?.throwIfAborted()
+    if (command !== 'version') await this.#ready(call.signal)
+    yield* this.#stream(command, options, call)
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #ready(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#check === undefined) return
+    this.#checked ??= this.#check(this).catch((error: unknown) => {
+      this.#checked = undefined
+      throw error
+    })
+    await untilAborted(this.#checked, signal)
+  }
+
+  async *#stream(command: string, options: KuboOptions, call: CallOptions): AsyncGenerator<Uint8Array, void, undefined> {
+    let response: IncomingMessage | undefined
+    try {
+      response = await this.#answer(command, options, call)
+      for await (const chunk of response) yield chunk as Uint8Array
+      // "X-Stream-Error": Kubo has sent its 200 by the time something goes wrong.
+      const late = response.trailers['x-stream-error']
+      if (late !== undefined) throw new KuboRefusedError(this.name, command, late)
+    } catch (cause) {
+      call.signal?.throwIfAborted()
+      if (cause instanceof KuboRefusedError || !isTransport(cause)) throw cause
+      this.#checked = undefined
+      throw new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
+    } finally {
+      if (response?.complete === false) response.destroy()
+    }
+  }
+
+  async #answer(command: string, options: KuboOptions, { body, signal }: CallOptions, again = true): Promise<IncomingMessage> {
+    const boundary = body === undefined ? undefined : randomUUID()
+    const { request, response } = this.#request(command, options, { boundary, signal })
+    if (body === undefined) request.end()
+    // Kubo may refuse before it has read all: then its answer counts, and not that it hung up.
+    const sent = body === undefined || boundary === undefined ? undefined : send(request, formOf(body, boundary))
+    sent?.catch((error: unknown) => request.destroy(error instanceof Error ? error : new Error(String(error))))
+    try {
+      const answer = await response
+      if (answer.statusCode === 200) return answer
+      throw await refusalOf(this.name, command, answer)
+    } catch (error) {
+      request.destroy()
+      // The other side may close a kept connection in the moment in which it is used again.
+      const reset = isTransport(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+      if (again && body === undefined && request.reusedSocket && reset) return this.#answer(command, options, { signal }, false)
+      throw error
+    }
+  }
+
+  #request(command: string, options: KuboOptions, { boundary, signal }: { boundary: string | undefined; signal: AbortSignal | undefined }): Asked {
+    const url = new URL(`api/v0/${command}`, this.#base)
+    for (const [name, value] of Object.entries(options)) {
+      for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) if (one !== undefined) url.searchParams.append(name, String(one))
+    }
+    const requestOptions: RequestOptions = {
+      agent: this.#agent,
+      method: 'POST',
+      headers: {
+        ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+        ...(boundary === undefined ? { 'content-length': 0 } : { 'content-type': `multipart/form-data; boundary=${boundary}` }),
+      },
+      ...(signal === undefined ? {} : { signal }),
+    }
+    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, requestOptions)
+    const response = new Promise<IncomingMessage>((resolve, reject) => {
+      request.on('response', resolve)
+      request.on('error', reject)
+    })
+    return { request, response }
+  }
+}
+
+async function send(request: ClientRequest, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of chunks) {
+    if (request.destroyed) return
+    await written(request, chunk)
+  }
+  request.end()
+}
+
+/** When the system has the bytes, and so their memory may be used again. Small ones are copied, as waiting for each costs more. */
+function written(request: ClientRequest, chunk: Uint8Array): Promise<void> | undefined {
+  const small = chunk.byteLength < SMALL_CHUNK
+  if (small && request.write(new Uint8Array(chunk))) return undefined
+  return new Promise((resolve) => {
+    const go = (): void => {
+      request.off('drain', go).off('close', go)
+      resolve()
+    }
+    request.on('close', go)
+    if (small) request.on('drain', go)
+    else request.write(chunk, go)
+  })
+}
+
+async function* formOf(body: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n`)
+  yield* body
+  yield Buffer.from(`\r\n--${boundary}--\r\n`)
+}
+
+/** `{"Message":"file does not exist","Code":0,"Type":"error"}`, or a line of a server before it. */
+async function refusalOf(node: string, command: string, answer: IncomingMessage): Promise<KuboRefusedError> {
+  let text = ''
+  for await (const chunk of answer) if (text.length < 4096) text += String(chunk)
+  try {
+    const { Message } = JSON.parse(text) as { Message?: unknown }
+    if (typeof Message === 'string') return new KuboRefusedError(node, command, Message)
+  } catch {
+    // not Kubo's own words
+  }
+  const status = answer.statusCode ?? 0
+  return new KuboRefusedError(node, command, `status ${status}: ${text.trim().slice(0, 200)}`, status)
+}
+
+function isTransport(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && ('code' in error || error.message === 'aborted')
+}

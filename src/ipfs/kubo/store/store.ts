@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { EmbeddedStore } from '../../../storage/embedded/store.ts'
+import { ConflictError, ObjectUnknownError, StorageFailedError } from '../../../storage/errors.ts'
+import { CommitLock } from '../../../storage/filesystem/commit-lock.ts'
+import { indexAfter, sortedNames } from '../../../storage/name-order.ts'
+import { assertDirectory, assertPath } from '../../../storage/object-path.ts'
+import {
+  CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type FinishedUpload, type ListOptions, type ObjectStat, type ObjectStore,
+  type ReadOptions,
+} from '../../../storage/object-store.ts'
+import { KuboChanges } from './changes.ts'
+import { KuboExecution } from './execution.ts'
+import { KuboJournal } from './journal.ts'
+import { KuboListing } from './listing.ts'
+import type { KuboNodes } from '../nodes/nodes.ts'
+import type { Step } from './plan.ts'
+import { holdsTree, isShared, TREE } from './tree.ts'
+import { profileHashes } from '../dag/profile.ts'
+import type { SendingUploads } from '../uploads/sent-blob.ts'
+
+export interface KuboStoreParts {
+  readonly nodes: KuboNodes
+  /** What is not in MFS, and the journal. Its owner closes it. */
+  readonly local: EmbeddedStore
+  readonly uploads: SendingUploads
+  /** The data directory. */
+  readonly directory: string
+}
+
+/**
+ * Objects in the MFS of one Kubo or several, below `docker/registry/v2/`; everything else is local. A commit is noted
+ * in the local database, and has happened from then on: who reads what it concerns waits until it is done, or does it.
+ */
+export class KuboStore implements ObjectStore, ChunkHashes {
+  readonly uploads: SendingUploads
+  readonly #nodes: KuboNodes
+  readonly #local: EmbeddedStore
+  readonly #listing: KuboListing
+  readonly #journal: KuboJournal
+  readonly #lock: CommitLock
+
+  private constructor({ nodes, local, uploads, directory }: KuboStoreParts, journal: KuboJournal) {
+    this.uploads = uploads
+    this.#nodes = nodes
+    this.#local = local
+    this.#listing = new KuboListing(nodes)
+    this.#journal = journal
+    this.#lock = new CommitLock(join(directory, 'kubo-commit.lock'))
+  }
+
+  /** A commit that was cut off is finished by the first who reads or commits. @throws StorageFailedError */
+  static async open(parts: KuboStoreParts): Promise<KuboStore> {
+    return new KuboStore(parts, await KuboJournal.open(parts.local))
+  }
+
+  /** Waits for the commits under way. */
+  async close(): Promise<void> {
+    await this.#lock.close()
+  }
+
+  async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
+    assertPath(path)
+    if (!isShared(path)) return this.#local.stat(path, options)
+    await this.#settle(path, options)
+    const at = await this.#nodes.stat(path, options)
+    return at && { size: at.found.size, modifiedAt: this.#journal.writtenAt(path) }
+  }
+
+  async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    assertPath(path)
+    if (!isShared(path)) return this.#local.get(path, options)
+    await this.#settle(path, options)
+    return this.#get(path, options)
+  }
+
+  async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    assertPath(path)
+    if (!isShared(path)) {
+      yield* this.#local.read(path, options)
+      return
+    }
+    await this.#settle(path, options)
+    let found = false
+    yield* this.#nodes.read(path, options, () => (found = true))
+    if (!found) throw new ObjectUnknownError(path)
+  }
+
+  async list(directory: string, options: ListOptions = {}): Promise<string[]> {
+    assertDirectory(directory)
+    options.signal?.throwIfAborted()
+    if (isOfTree(directory)) await this.#settle(directory, options)
+    return this.#page(directory, options)
+  }
+
+  async commit({ expect = [], uploads = [], changes = [] }: Batch, options: AbortOptions = {}): Promise<void> {
+    for (const path of [...uploads.map((upload) => upload.path), ...changes.map(pathOf)]) assertPath(path)
+    for (const each of expect) assertDirectory(subjectOf(each))
+    options.signal?.throwIfAborted()
+    const shared = changes.filter((change) => isOfTree(pathOf(change)))
+    const local = changes.filter((change) => !isOfTree(pathOf(change)))
+    const sharedExpect = expect.filter((each) => isOfTree(subjectOf(each)))
+    const localExpect = expect.filter((each) => !isOfTree(subjectOf(each)))
+    if (uploads.length === 0 && shared.length === 0 && sharedExpect.length === 0) return this.#local.commit({ expect, changes }, options)
+    const settled = await Promise.allSettled(uploads.map((upload) => this.uploads.finish(upload, options)))
+    const sent = settled.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    try {
+      const failure = settled.find((outcome) => outcome.status === 'rejected')
+      if (failure !== undefined) throw failure.reason
+      await this.#lock.hold(Promise.resolve(), async () => {
+        await this.#finish()
+        options.signal?.throwIfAborted()
+        for (const each of sharedExpect) await this.#check(each, options)
+        const blobs = uploads.flatMap(({ path }, index) => {
+          const cid = sent[index]?.cid
+          return cid === undefined ? [] : [{ path, cid }]
+        })
+        const execution = new KuboExecution(this.#nodes, new KuboChanges(blobs, shared))
+        const steps = await execution.look(options)
+        const freeing = uploads.length === 0 && changes.every((change) => 'delete' in change)
+        await this.#journal.add({ blobs, shared, local, uploads }, localExpect, { signal: options.signal, freeing })
+        await this.#do(execution, steps)
+      })
+    } finally {
+      await Promise.all(sent.map((blob) => blob.release()))
+    }
+  }
+
+  async chunkHashes(path: string, options: AbortOptions = {}): Promise<Uint8Array> {
+    assertPath(path)
+    if (!isShared(path)) return this.#local.chunkHashes(path, options)
+    await this.#settle(path, options)
+    const at = await this.#nodes.stat(path, options)
+    if (at === undefined) throw new ObjectUnknownError(path)
+    const { node, found } = at
+    return (await profileHashes(node, found.cid, found.size, options)) ?? hashChunks(this.read(path, options))
+  }
+
+  async #get(path: string, options: AbortOptions): Promise<Uint8Array | undefined> {
+    let found = false
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.#nodes.read(path, options, () => (found = true))) chunks.push(new Uint8Array(chunk))
+    return found ? Buffer.concat(chunks) : undefined
+  }
+
+  /** Of local names, and the one of the directory in which MFS is. */
+  async #page(directory: string, options: ListOptions): Promise<string[]> {
+    if (isShared(directory) || directory === TREE) return this.#listing.page(directory, options)
+    const names = await this.#local.list(directory, options)
+    if (!holdsTree(directory) || (await this.#listing.page(TREE, { ...options, after: undefined, limit: 1 })).length === 0) return names
+    const [next = ''] = TREE.slice(directory === '' ? 0 : directory.length + 1).split('/')
+    if (options.after !== undefined && indexAfter([next], options.after) === 1) return names
+    return sortedNames(new Set([...names, next])).slice(0, options.limit ?? 1000)
+  }
+
+  /** Waits for a commit that concerns a path, or finishes it: who reads finds all of it or nothing. */
+  async #settle(path: string, { signal }: AbortOptions): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#journal.pending()?.changes.concerns(path) === true) await this.#lock.hold(Promise.resolve(), () => this.#finish())
+  }
+
+  /** What was cut off. With the lock. */
+  async #finish(): Promise<void> {
+    const noted = this.#journal.pending()
+    if (noted === undefined) return
+    for (const upload of noted.uploads) await this.#sendAgain(upload)
+    const execution = new KuboExecution(this.#nodes, noted.changes, { again: true })
+    await this.#do(execution, await execution.look())
+  }
+
+  /** Where nothing held a blob any more, the node may have lost it. */
+  async #sendAgain(upload: FinishedUpload): Promise<void> {
+    try {
+      if ((await this.uploads.stat(upload.id)) === undefined) return
+      const sent = await this.uploads.finish(upload)
+      await sent.release()
+    } catch {
+      // It is there already, or can't be put into its place: that is told then.
+    }
+  }
+
+  /** What has been noted. With the lock. */
+  async #do(execution: KuboExecution, steps: readonly Step[]): Promise<void> {
+    const noted = this.#journal.pending()
+    if (noted === undefined) throw new StorageFailedError('a commit that was noted is noted no more')
+    await execution.run(steps)
+    await this.#journal.end(noted, (upload) => this.uploads.gone(upload))
+    for (const { id } of noted.uploads) void this.uploads.tidy(id)
+  }
+
+  async #check(expectation: Expectation, options: AbortOptions): Promise<void> {
+    if ('path' in expectation) {
+      const { path, data } = expectation
+      const found = await this.#get(path, options)
+      if (data === undefined ? found !== undefined : found === undefined || Buffer.compare(found, data) !== 0) throw new ConflictError(path)
+      return
+    }
+    const { directory, names } = expectation
+    const found = await this.#page(directory, { ...options, limit: names.length + 1 })
+    if (found.length !== names.length || found.some((name, index) => name !== names[index])) throw new ConflictError(directory)
+  }
+}
+
+function pathOf(change: Change): string {
+  return 'put' in change ? change.put : change.delete
+}
+
+function subjectOf(expectation: Expectation): string {
+  return 'path' in expectation ? expectation.path : expectation.directory
+}
+
+/** Whether it is in MFS, or that is below it. */
+function isOfTree(path: string): boolean {
+  return isShared(path) || holdsTree(path)
+}
+
+async function hashChunks(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const hashes: Buffer[] = []
+  let hash = createHash('sha256')
+  let size = 0
+  for await (let chunk of content) {
+    while (size + chunk.byteLength >= CHUNK_SIZE) {
+      const rest = CHUNK_SIZE - size
+      hashes.push(hash.update(chunk.subarray(0, rest)).digest())
+      chunk = chunk.subarray(rest)
+      hash = createHash('sha256')
+      size = 0
+    }
+    hash.update(chunk)
+    size += chunk.byteLength
+  }
+  if (size > 0) hashes.push(hash.digest())
+  return new Uint8Array(Buffer.concat(hashes))
+}
