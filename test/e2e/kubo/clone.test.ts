@@ -10,11 +10,10 @@ import { pushImage, type PushedImage } from '../harness/push-image.ts'
 import { OCI_MANIFEST, RegistryClient } from '../harness/registry-client.ts'
 import { Scene } from '../harness/scene.ts'
 import { assertClonable } from '../harness/verify.ts'
+import { each, EMPTY_DIRECTORY, until } from './network-checks.ts'
 
 const TIMEOUT = 4_000
 const NOBODY_HAS = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'
-/** Pinned from the beginning. */
-const EMPTY_DIRECTORY = 'QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn'
 
 describe('a Disco over Kubo, asked for what others have', { timeout: 300_000 }, () => {
   let scene: Scene
@@ -136,15 +135,4 @@ async function pathsOf(kubo: Kubo, cid: string, below = ''): Promise<string[]> {
   } finally {
     node.close()
   }
-}
-
-async function until(condition: () => Promise<boolean>, timeout = 30_000): Promise<void> {
-  for (const end = Date.now() + timeout; !(await condition().catch(() => false)); ) {
-    if (Date.now() > end) throw new Error(`not within ${timeout} ms`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
-async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
-  yield* items
 }
