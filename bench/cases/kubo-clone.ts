@@ -31,7 +31,8 @@ export const cloneToKubo: Case = {
   },
   run: (bench) => cloning(bench, async (server, image, digest) => {
     await fetch(`http://127.0.0.1:${server.port}${manifestPath(image)}`, { method: 'HEAD', headers: { Accept: '*/*' } })
-    while (!(await isStored(server, digest))) await sleep(10)
+    // Each question is one for the Kubo under way, too.
+    while (!(await isStored(server, digest))) await sleep(50)
   }),
 }
 
