@@ -6,8 +6,6 @@ import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import { KuboPlan, type Step } from './plan.ts'
 
-/** "An unflushed-operations cap of 256": all that are at work on the node share it. */
-const UNFLUSHED = 100
 /** Milliseconds. */
 const LINK_TIMEOUT = 30_000
 /** Paths that one call removes. */
@@ -16,7 +14,8 @@ const REMOVED_AT_ONCE = 50
 const FEW_FILES = 2
 /**
  * What one call of Kubo's has done another, at the same time, can undo by flushing (boxo's mfs drops directories that
- * it has written from its memory, also where somebody is at work on one). So often what is missing is done again.
+ * it has written from its memory, also where somebody is at work on one). So often what is missing is done again. Every
+ * call writes down what it has changed and no directory above: who flushes one undoes what others do below it.
  */
 const ATTEMPTS = 5
 
@@ -25,7 +24,6 @@ export class KuboExecution {
   readonly #plan: KuboPlan
   readonly #given = new Set<KuboNode>()
   readonly #again: boolean
-  readonly #unflushed = new Map<KuboNode, number>()
 
   /** @param again it may have been begun: what nodes were given then is let go of */
   constructor(nodes: KuboNodes, changes: KuboChanges, { again = false }: { readonly again?: boolean } = {}) {
@@ -45,7 +43,6 @@ export class KuboExecution {
       for (let attempt = 1; left.length > 0; attempt++) {
         if (attempt > ATTEMPTS) throw new StorageFailedError(`what was put into MFS is not there: ${left[0]?.path ?? ''}`)
         await this.#do(this.#cheaper(left))
-        await Promise.all([...this.#unflushed.keys()].map((node) => this.#flush(node)))
         left = await this.look()
       }
       const given = [...this.#plan.bundles].filter(([node]) => this.#again || this.#given.has(node))
@@ -87,27 +84,11 @@ export class KuboExecution {
       const removals = runOf(steps, at)
       if (removals.length > 0) {
         await step.node.remove(removals.map(({ path }) => mfsPath(path)))
-        this.#unflushed.set(step.node, this.#unflushed.get(step.node) ?? 0)
         at += removals.length
       } else {
-        await this.#one(step)
+        await this.#change(step)
         at++
       }
-    }
-  }
-
-  async #one(step: Step): Promise<void> {
-    const count = (this.#unflushed.get(step.node) ?? 0) + 1
-    if (count > UNFLUSHED) await this.#flush(step.node)
-    this.#unflushed.set(step.node, count > UNFLUSHED ? 1 : count)
-    try {
-      await this.#change(step)
-    } catch (error) {
-      // Others have used up the rest.
-      if (!(error instanceof KuboRefusedError && error.reason.startsWith('reached limit'))) throw error
-      await this.#flush(step.node)
-      this.#unflushed.set(step.node, 1)
-      await this.#change(step)
     }
   }
 
@@ -124,12 +105,6 @@ export class KuboExecution {
       // Somebody else was faster: the next look tells what is still to be done.
       if (!(error instanceof KuboRefusedError && error.reason.endsWith('directory already has entry by that name'))) throw error
     }
-  }
-
-  async #flush(node: KuboNode): Promise<void> {
-    // And not the directories in which uploads are held.
-    await node.flush(mfsPath('docker'))
-    this.#unflushed.delete(node)
   }
 }
 
