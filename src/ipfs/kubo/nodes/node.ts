@@ -5,7 +5,7 @@ import { CHUNK_SIZE } from '../../../storage/object-store.ts'
 import { MAX_LINKS } from '../../unixfs/file-layout.ts'
 import { KuboRefusedError } from './errors.ts'
 import { checkVersion } from './version.ts'
-import { KuboRpc } from './rpc.ts'
+import { KuboRpc, type RpcOptions } from './rpc.ts'
 
 export interface MfsStat {
   readonly cid: CID
@@ -34,6 +34,9 @@ export interface FetchOptions extends AbortOptions {
   readonly offline?: boolean | undefined
 }
 
+/** Milliseconds of silence that a look at what the node has itself may take: what lasts longer is stuck. */
+const LOOK = 60_000
+
 /** `unixfs-v1-2025` (IPIP-499), every part of it by name: "A fresh Kubo still defaults to CIDv0". */
 const PROFILE = { 'cid-version': 1, 'raw-leaves': true, hash: 'sha2-256', chunker: `size-${CHUNK_SIZE}`, 'max-file-links': MAX_LINKS, trickle: false } as const
 
@@ -47,8 +50,8 @@ export class KuboNode {
   readonly #rpc: KuboRpc
 
   /** @param token sent as `Authorization: Bearer` */
-  constructor(url: URL | string, { token }: { readonly token?: string | undefined } = {}) {
-    this.#rpc = new KuboRpc(url, { token, check: checkVersion })
+  constructor(url: URL | string, options: Pick<RpcOptions, 'token' | 'patience'> = {}) {
+    this.#rpc = new KuboRpc(url, { ...options, check: checkVersion })
   }
 
   /** Its URL, without the user. */
@@ -73,7 +76,7 @@ export class KuboNode {
   /** What is at a path of MFS; undefined: proven to be nothing. */
   async stat(path: string, options?: AbortOptions): Promise<MfsStat | undefined> {
     type Stat = { Hash: string; Size: number; Type: string }
-    const found = await absent(this.#rpc.json<Stat>('files/stat', { arg: path }, options))
+    const found = await absent(this.#rpc.json<Stat>('files/stat', { arg: path }, { ...options, limit: LOOK }))
     return found && { cid: CID.parse(found.Hash), directory: found.Type === 'directory', size: found.Size }
   }
 
@@ -85,19 +88,19 @@ export class KuboNode {
 
   /** The bytes of a file of MFS. Fails at the first chunk where there is none. */
   read(path: string, { start, length, signal }: ByteRange & AbortOptions = {}): AsyncIterable<Uint8Array> {
-    return this.#rpc.stream('files/read', { arg: path, offset: start, count: length }, { signal })
+    return this.#rpc.stream('files/read', { arg: path, offset: start, count: length }, { signal, limit: LOOK })
   }
 
   /** All entries of a directory of MFS, in no order; undefined where there is none. */
   async list(path: string, options?: AbortOptions): Promise<MfsEntry[] | undefined> {
     type Entry = { Name: string; Type: number; Size: number; Hash: string }
-    const found = await absent(this.#rpc.json<{ Entries: Entry[] | null }>('files/ls', { arg: path, long: true, U: true }, options))
+    const found = await absent(this.#rpc.json<{ Entries: Entry[] | null }>('files/ls', { arg: path, long: true, U: true }, { ...options, limit: LOOK }))
     return found?.Entries?.map(({ Name, Type, Size, Hash }) => ({ name: Name, directory: Type === 1, size: Size, cid: CID.parse(Hash) })) ?? (found && [])
   }
 
   /** The names in a directory of MFS, in no order; undefined where there is none. Those of a file are its own. */
   async names(path: string, options?: AbortOptions): Promise<string[] | undefined> {
-    const found = await absent(this.#rpc.json<{ Entries: { Name: string }[] | null }>('files/ls', { arg: path, U: true }, options))
+    const found = await absent(this.#rpc.json<{ Entries: { Name: string }[] | null }>('files/ls', { arg: path, U: true }, { ...options, limit: LOOK }))
     return found && (found.Entries ?? []).map(({ Name }) => Name)
   }
 
@@ -166,11 +169,11 @@ export class KuboNode {
 
   /** A block; undefined where `offline` and it is not here. Otherwise it is asked for until the signal aborts. */
   async block(cid: CID, { offline = false, signal }: FetchOptions = {}): Promise<Uint8Array | undefined> {
-    return missing(this.#rpc.bytes('block/get', { arg: cid.toString(), offline }, { signal }))
+    return missing(this.#rpc.bytes('block/get', { arg: cid.toString(), offline }, { signal, ...(offline && { limit: LOOK }) }))
   }
 
   async hasBlock(cid: CID, { signal }: AbortOptions = {}): Promise<boolean> {
-    return (await missing(this.#rpc.bytes('block/stat', { arg: cid.toString(), offline: true }, { signal }))) !== undefined
+    return (await missing(this.#rpc.bytes('block/stat', { arg: cid.toString(), offline: true }, { signal, limit: LOOK }))) !== undefined
   }
 
   /** Stores a block of raw bytes (CIDv1, sha2-256), unpinned. */
@@ -180,7 +183,7 @@ export class KuboNode {
 
   /** The bytes of a file, from wherever they are. */
   cat(cid: CID, { start, length, offline = false, signal }: ByteRange & FetchOptions = {}): AsyncIterable<Uint8Array> {
-    return this.#rpc.stream('cat', { arg: cid.toString(), offset: start, length, offline, progress: false }, { signal })
+    return this.#rpc.stream('cat', { arg: cid.toString(), offset: start, length, offline, progress: false }, { signal, ...(offline && { limit: LOOK }) })
   }
 
   /** Peer ids of those that it is connected with. */

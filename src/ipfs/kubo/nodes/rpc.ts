@@ -1,11 +1,14 @@
 import { request as requestHttp, type Agent as HttpAgent, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { OneBufferAgent } from '../../gateway/one-buffer-agent.ts'
 import { withoutUser } from '../../../oci/url-user.ts'
 import { untilAborted } from '../../../oci/until-aborted.ts'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import { KuboDownError, KuboRefusedError } from './errors.ts'
+import { sendForm } from './form.ts'
+import { Silence } from './silence.ts'
 
 /** Options of a command by their names in Kubo's reference; `arg` may be several. */
 export type KuboOptions = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
@@ -13,6 +16,15 @@ export type KuboOptions = Readonly<Record<string, string | number | boolean | re
 export interface CallOptions extends AbortOptions {
   /** Sent as the one file of a form. A chunk is the reader's until it asks for the next one. */
   readonly body?: AsyncIterable<Uint8Array> | undefined
+  /** Milliseconds of silence after which it is given up, though the node answers other calls. @default 10 min, for who waits behind a collection of garbage */
+  readonly limit?: number | undefined
+}
+
+export interface RpcPatience {
+  /** Milliseconds of silence after which a node is asked whether it is there at all. */
+  readonly silence: number
+  /** … that it has for an answer. */
+  readonly answer: number
 }
 
 export interface RpcOptions {
@@ -20,6 +32,8 @@ export interface RpcOptions {
   readonly token?: string | undefined
   /** Made by `version` before any other command, and again when the node had not answered. @throws KuboDownError: then nothing is asked of it */
   readonly check?: ((rpc: KuboRpc) => Promise<void>) | undefined
+  /** @default 10 s and 5 s */
+  readonly patience?: RpcPatience | undefined
 }
 
 interface Asked {
@@ -27,12 +41,19 @@ interface Asked {
   readonly response: Promise<IncomingMessage>
 }
 
+interface Asking extends CallOptions {
+  readonly began: (request: ClientRequest) => void
+  readonly silence: Silence | undefined
+}
+
 /** Bytes of an answer that is read as a whole. */
 const MAX_ANSWER = 64 * 1024 * 1024
 /** Connections that are kept while nothing is asked. */
 const KEPT_SOCKETS = 64
-/** Bytes below which a chunk of a body is copied. */
-const SMALL_CHUNK = 16 * 1024
+const PATIENCE: RpcPatience = { silence: 10_000, answer: 5000 }
+const LIMIT = 600_000
+/** Milliseconds that a node has which was silent last: else each call would have the patience of the first. */
+const SECOND_CHANCE = 500
 
 /**
  * Kubo's RPC (`POST /api/v0/<command>`), one node's. Its own because `kubo-rpc-client` costs 1.75 CPU s/GB where this
@@ -46,15 +67,19 @@ export class KuboRpc {
   readonly #authorization: string | undefined
   readonly #agent: HttpAgent
   readonly #check: RpcOptions['check']
+  readonly #patience: RpcPatience
   #checked: Promise<void> | undefined
+  /** Why nothing is expected of it, where it was silent last. */
+  #failure: unknown
 
   /** @param url `http://host:5001`, with a path before `/api/v0` or without, with `user:password@` before the host or without */
-  constructor(url: URL | string, { token, check }: RpcOptions = {}) {
+  constructor(url: URL | string, { token, check, patience = PATIENCE }: RpcOptions = {}) {
     const { url: base, authorization } = withoutUser(url)
     if (!base.pathname.endsWith('/')) base.pathname += '/'
     this.#base = base
     this.#authorization = token === undefined ? authorization : `Bearer ${token}`
     this.#check = check
+    this.#patience = patience
     this.name = `${base.protocol}//${base.host}${base.pathname === '/' ? '' : base.pathname}`
     // As many as are asked for: a search that waits must not keep others waiting.
     const options = { keepAlive: true, maxFreeSockets: KEPT_SOCKETS }
@@ -102,37 +127,83 @@ export class KuboRpc {
 
   async #ready(signal: AbortSignal | undefined): Promise<void> {
     if (this.#check === undefined) return
-    this.#checked ??= this.#check(this).catch((error: unknown) => {
+    this.#checked ??= this.#checkNow(this.#check)
+    await untilAborted(this.#failure === undefined ? this.#checked : this.#soon(this.#checked), signal)
+  }
+
+  async #checkNow(check: (rpc: KuboRpc) => Promise<void>): Promise<void> {
+    const began = performance.now()
+    try {
+      await check(this)
+      this.#failure = undefined
+    } catch (error) {
       this.#checked = undefined
+      // Who refuses at once costs nobody anything.
+      if (performance.now() - began >= SECOND_CHANCE) this.#failure = error
       throw error
-    })
-    await untilAborted(this.#checked, signal)
+    }
+  }
+
+  async #soon(checked: Promise<void>): Promise<void> {
+    const over = new AbortController()
+    try {
+      await Promise.race([checked, sleep(SECOND_CHANCE, undefined, { signal: over.signal }).then(() => {
+        throw this.#failure
+      })])
+    } finally {
+      over.abort()
+    }
   }
 
   async *#stream(command: string, options: KuboOptions, call: CallOptions): AsyncGenerator<Uint8Array, void, undefined> {
     let response: IncomingMessage | undefined
+    let asked: ClientRequest | undefined
+    let hung: Error | undefined
+    const silence = command === 'version' ? undefined : this.#watch(call, (reason) => {
+      hung = reason
+      asked?.destroy(reason)
+    })
     try {
-      response = await this.#answer(command, options, call)
-      for await (const chunk of response) yield chunk as Uint8Array
+      response = await this.#answer(command, options, { ...call, began: (request) => (asked = request), silence })
+      silence?.heard()
+      for await (const chunk of response) {
+        silence?.rest()
+        yield chunk as Uint8Array
+        silence?.heard()
+      }
       // "X-Stream-Error": Kubo has sent its 200 by the time something goes wrong.
       const late = response.trailers['x-stream-error']
       if (late !== undefined) throw new KuboRefusedError(this.name, command, late)
-    } catch (cause) {
+    } catch (error) {
       call.signal?.throwIfAborted()
-      if (cause instanceof KuboRefusedError || !isTransport(cause)) throw cause
+      const cause = hung ?? (isTransport(error) ? error : undefined)
+      if (cause === undefined) throw error
+      const failure = new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
       this.#checked = undefined
-      throw new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
+      if (cause === hung) this.#failure = failure
+      throw failure
     } finally {
+      silence?.end()
       if (response?.complete === false) response.destroy()
     }
   }
 
-  async #answer(command: string, options: KuboOptions, { body, signal }: CallOptions, again = true): Promise<IncomingMessage> {
+  #watch({ limit = LIMIT }: CallOptions, cut: (reason: Error) => void): Silence {
+    const { silence, answer } = this.#patience
+    const isThere = (): Promise<unknown> => this.json('version', {}, { signal: AbortSignal.timeout(answer) }).catch((error: unknown) => {
+      if (!(error instanceof KuboRefusedError)) throw error
+    })
+    return new Silence({ patience: Math.min(silence, limit), limit, isThere, cut })
+  }
+
+  async #answer(command: string, options: KuboOptions, call: Asking, again = true): Promise<IncomingMessage> {
+    const { body, signal, silence, began } = call
     const boundary = body === undefined ? undefined : randomUUID()
     const { request, response } = this.#request(command, options, { boundary, signal })
+    began(request)
     if (body === undefined) request.end()
     // Kubo may refuse before it has read all: then its answer counts, and not that it hung up.
-    const sent = body === undefined || boundary === undefined ? undefined : send(request, formOf(body, boundary))
+    const sent = body === undefined || boundary === undefined ? undefined : sendForm(request, body, boundary, silence)
     sent?.catch((error: unknown) => request.destroy(error instanceof Error ? error : new Error(String(error))))
     try {
       const answer = await response
@@ -142,7 +213,7 @@ export class KuboRpc {
       request.destroy()
       // The other side may close a kept connection in the moment in which it is used again.
       const reset = isTransport(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-      if (again && body === undefined && request.reusedSocket && reset) return this.#answer(command, options, { signal }, false)
+      if (again && body === undefined && request.reusedSocket && reset) return this.#answer(command, options, call, false)
       throw error
     }
   }
@@ -168,35 +239,6 @@ export class KuboRpc {
     })
     return { request, response }
   }
-}
-
-async function send(request: ClientRequest, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of chunks) {
-    if (request.destroyed) return
-    await written(request, chunk)
-  }
-  request.end()
-}
-
-/** When the system has the bytes, and so their memory may be used again. Small ones are copied, as waiting for each costs more. */
-function written(request: ClientRequest, chunk: Uint8Array): Promise<void> | undefined {
-  const small = chunk.byteLength < SMALL_CHUNK
-  if (small && request.write(new Uint8Array(chunk))) return undefined
-  return new Promise((resolve) => {
-    const go = (): void => {
-      request.off('drain', go).off('close', go)
-      resolve()
-    }
-    request.on('close', go)
-    if (small) request.on('drain', go)
-    else request.write(chunk, go)
-  })
-}
-
-async function* formOf(body: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Uint8Array, void, undefined> {
-  yield Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n`)
-  yield* body
-  yield Buffer.from(`\r\n--${boundary}--\r\n`)
 }
 
 /** `{"Message":"file does not exist","Code":0,"Type":"error"}`, or a line of a server before it. */
