@@ -5,7 +5,7 @@ import type { Settled } from './options.ts'
 const SOCKETS = 256
 /** In milliseconds: to connect, and without a byte either way. */
 const CONNECT_TIMEOUT = 5_000
-const IDLE_TIMEOUT = 20_000
+const IDLE_TIMEOUT = 15_000
 
 const silent = (): void => {}
 

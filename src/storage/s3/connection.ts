@@ -11,7 +11,7 @@ export interface Server {
 
 /** In milliseconds: to connect, and for bytes that are waited for. */
 const CONNECT_TIMEOUT = 5_000
-const SILENCE = 20_000
+const SILENCE = 15_000
 /** Bytes into which what comes first is read: a head. */
 const FIRST = 16 * 1024
 

@@ -81,7 +81,7 @@ export class HeldLocks implements Held {
       const etag = this.#etags.get(name)
       this.#etags.delete(name)
       // What fails here is no reason for the commit to fail: a lease runs out.
-      const now = etag === undefined ? undefined : await this.#register(name).swap(record, etag).catch(() => undefined)
+      const now = etag === undefined ? undefined : await this.#register(name).swap(record, etag, { signal: AbortSignal.timeout(LEASE) }).catch(() => undefined)
       if (now !== undefined && !this.#begun) given.set(name, now)
     }))
     return given

@@ -3,6 +3,8 @@ import { isPassing, storageFailed } from './failures.ts'
 
 /** Tries of one request: with the pauses between them, a server may be away for some seconds. */
 const TRIES = 7
+/** No more tries are begun after so long, whatever they were spent on, in milliseconds. */
+const TIMEOUT = 20_000
 /** The first pause is up to so long, each next one twice that, in milliseconds. */
 const PAUSE = 100
 const MAX_PAUSE = 4_000
@@ -20,6 +22,7 @@ export interface Sending {
  */
 export async function withRetries<T>(what: string, signal: AbortSignal | undefined, answers: (error: unknown) => boolean, request: (sending: Sending) => Promise<T>): Promise<T> {
   const sending = signal === undefined ? {} : { abortSignal: signal }
+  const deadline = performance.now() + TIMEOUT
   for (let tried = 1; ; tried++) {
     signal?.throwIfAborted()
     try {
@@ -27,7 +30,7 @@ export async function withRetries<T>(what: string, signal: AbortSignal | undefin
     } catch (error) {
       signal?.throwIfAborted()
       if (answers(error)) throw error
-      if (tried === TRIES || !isPassing(error)) throw storageFailed(what, error)
+      if (tried === TRIES || performance.now() > deadline || !isPassing(error)) throw storageFailed(what, error)
     }
     await pause(tried, signal)
   }

@@ -22,22 +22,26 @@ export class S3Server {
   #process: ChildProcess | undefined
   #buckets = 0
 
-  private constructor(directory: string, port: number) {
+  readonly #arguments: readonly string[]
+
+  private constructor(directory: string, port: number, args: readonly string[]) {
     this.directory = directory
+    this.#arguments = args
     this.#port = port
     this.host = `127.0.0.1:${port}`
   }
 
-  static async start(): Promise<S3Server> {
-    const server = new S3Server(await mkdtemp(join(tmpdir(), 'disco-s3-')), await unusedPort())
+  /** @param args of versitygw's own */
+  static async start(...args: readonly string[]): Promise<S3Server> {
+    const server = new S3Server(await mkdtemp(join(tmpdir(), 'disco-s3-')), await unusedPort(), args)
     await server.up()
     return server
   }
 
-  /** Starts it, again after `down` or `kill`, at the same address. */
+  /** Starts it, again after `kill`, at the same address. */
   async up(): Promise<void> {
     const env = { ...process.env, ROOT_ACCESS_KEY_ID: ACCESS_KEY, ROOT_SECRET_ACCESS_KEY: SECRET_KEY }
-    const child = spawn(VERSITYGW, ['--port', this.host, '--keep-alive', '--quiet', 'posix', this.directory], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(VERSITYGW, ['--port', this.host, '--keep-alive', '--quiet', ...this.#arguments, 'posix', this.directory], { env, stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process = child
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)))

@@ -85,7 +85,7 @@ async function again(store: S3Store, commits: readonly Commit[]): Promise<void> 
 }
 
 // Each waits for leases to run out.
-describe('a commit to a bucket', { concurrency: true }, () => {
+describe('a commit to a bucket', { concurrency: true, timeout: 240_000 }, () => {
   for (const reached of [false, true]) {
     for (const [name, commits] of [['of one piece', SMALL], ['of several', LARGE]] as const) {
       it(`is done or not begun, wherever it is cut off ${reached ? 'after' : 'before'} a change, with a blob ${name}`, async () => {

@@ -20,7 +20,9 @@ export class DyingBucket {
   readonly bucket: Bucket
   changes = 0
   readonly done: string[] = []
-  readonly #last: number
+  #last: number
+  #gate: Promise<void> | undefined
+  #stop: (() => void) | undefined
 
   constructor(options: S3Options, last: number = Infinity, reached = false) {
     this.#last = last
@@ -28,14 +30,35 @@ export class DyingBucket {
     const client = makeClient(settled)
     this.bucket = new Bucket(client, settled)
     client.middlewareStack.add((next, context) => async (args) => {
+      await this.#gate
       if (this.dead) throw new CutOffError('cut off')
       const isChange = CHANGES.has(context.commandName as string | undefined)
       if (isChange) this.changes++
       if (isChange) this.done.push(`${context.commandName as string} ${String((args.input as { Key?: string }).Key)}`)
+      this.#stop?.()
+      await this.#gate
       if (!this.dead) return next(args)
       if (reached) await next(args)
       throw new CutOffError('cut off')
     }, { step: 'initialize', name: 'cutOff' })
+  }
+
+  /** Now. */
+  die(): void {
+    this.#last = 0
+  }
+
+  /** As a process is that is stopped before its n-th request that changes something, until what this resolves with is called. */
+  stopAt(change: number): Promise<() => void> {
+    const stopped = Promise.withResolvers<() => void>()
+    const gate = Promise.withResolvers<void>()
+    this.#stop = () => {
+      if (this.changes < change) return
+      this.#gate = gate.promise
+      this.#stop = undefined
+      stopped.resolve(gate.resolve)
+    }
+    return stopped.promise
   }
 
   get dead(): boolean {
