@@ -4,6 +4,7 @@ import {
   CopyObjectCommand, DeleteObjectsCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand,
   type CopyObjectCommandInput, type ObjectCannedACL, type S3Client, type ServerSideEncryption, type StorageClass,
 } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
 import { SERVER_TIME } from './client.ts'
@@ -228,6 +229,13 @@ export class Bucket {
       const failed = Errors.find(({ Code }) => Code !== 'NoSuchKey')
       if (failed !== undefined) throw Object.assign(new Error(`${failed.Key}: ${failed.Message}`), { name: failed.Code ?? 'Error', Code: failed.Code })
     })
+  }
+
+  /** A URL under which an object can be had without a key, for so many seconds. */
+  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string> {
+    const input = { Bucket: this.name, Key: this.key(path) }
+    const command = method === 'GET' ? new GetObjectCommand(input) : new HeadObjectCommand(input)
+    return getSignedUrl(this.client, command, { expiresIn: seconds })
   }
 
   /** What objects of ours have in common. */

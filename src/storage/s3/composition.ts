@@ -63,9 +63,9 @@ function sourcesOf({ options }: Bucket, piece: Piece): Source[] {
   const { multipartCopyThresholdSize, multipartCopyChunkSize, r2 = false } = options
   // R2's parts have to be of one size, and the pieces are.
   if (piece.size <= Math.max(multipartCopyThresholdSize, MIN_PART) || r2) return [piece]
-  const count = Math.max(1, Math.ceil(piece.size / multipartCopyChunkSize))
-  const each = Math.max(MIN_PART, Math.ceil(piece.size / count))
-  return Array.from({ length: count }, (_, index) => ({ ...piece, range: `bytes=${index * each}-${Math.min(piece.size, (index + 1) * each) - 1}` }))
+  const count = Math.max(1, Math.min(Math.ceil(piece.size / multipartCopyChunkSize), Math.floor(piece.size / MIN_PART)))
+  const each = Math.floor(piece.size / count)
+  return Array.from({ length: count }, (_, index) => ({ ...piece, range: `bytes=${index * each}-${index === count - 1 ? piece.size - 1 : (index + 1) * each - 1}` }))
 }
 
 /** Gives up what was begun before a time, in milliseconds since the epoch, and never became an object: its parts cost room that nobody sees. */

@@ -113,6 +113,16 @@ export class S3Store implements ObjectStore, ChunkHashes {
     return this.#chunks.get(path, options)
   }
 
+  /**
+   * Where whoever has it gets an object from the bucket itself, for a time; whether there is one nobody asks.
+   *
+   * @param seconds that it is good for
+   */
+  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string> {
+    assertObject(path, this.#places)
+    return this.bucket.presigned(path, method, seconds)
+  }
+
   async commit({ expect = [], uploads = [], changes = [] }: Batch, options: AbortOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     for (const { path } of uploads) assertObject(path, this.#places)
