@@ -20,14 +20,18 @@ export interface DistributionServer {
 
 const READY_MS = 30_000
 
-/** Starts Distribution on a directory, as its sample configuration has it, until the scene ends. */
-export async function startDistribution(scene: Scene, program: DistributionProgram, root: string): Promise<DistributionServer> {
+/**
+ * Starts Distribution on a directory, as its sample configuration has it, until the scene ends.
+ *
+ * @param root the directory, or what it has in its configuration for storage
+ */
+export async function startDistribution(scene: Scene, program: DistributionProgram, root: string | object): Promise<DistributionServer> {
   const port = await unusedPort()
   const config = join(scene.directory, `${program}-${port}.yml`)
   await writeFile(config, [
     'version: 0.1',
     'log: { level: error, accesslog: { disabled: true } }',
-    `storage: { filesystem: { rootdirectory: ${JSON.stringify(root)} }, delete: { enabled: true } }`,
+    `storage: ${JSON.stringify({ ...(typeof root === 'string' ? { filesystem: { rootdirectory: root } } : root), delete: { enabled: true }, redirect: { disable: true } })}`,
     `http: { addr: "127.0.0.1:${port}", secret: "one for all of this suite" }`,
     '',
   ].join('\n'))

@@ -61,6 +61,12 @@ export class S3Server {
     return { bucket, regionEndpoint: `http://${host}`, region: 'us-east-1', accessKey: ACCESS_KEY, secretKey: SECRET_KEY, forcePathStyle: true }
   }
 
+  /** What Distribution has in its configuration for a bucket. */
+  distribution({ bucket, rootDirectory = '' }: S3Options): object {
+    const at = { region: 'us-east-1', regionendpoint: `http://${this.host}`, forcepathstyle: true, secure: false }
+    return { s3: { bucket, accesskey: ACCESS_KEY, secretkey: SECRET_KEY, rootdirectory: rootDirectory, ...at } }
+  }
+
   /** Where a bucket's objects lie as files. */
   files({ bucket }: Pick<S3Options, 'bucket'>): string {
     return join(this.directory, bucket)
