@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
+import { BUCKET_CHECKS } from './assembly/bucket.ts'
 import { FILE_CHECKS } from './assembly/file-checks.ts'
 import { forwarding, NETWORK_CHECKS } from './assembly/network.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
@@ -72,7 +73,7 @@ export interface Disco {
 }
 
 /** What the rooms that know more than the shape of a value have against it, told before anything starts. */
-export const CONFIG_CHECKS: Checks = { values: { ...SERVER_CHECKS, ...NETWORK_CHECKS }, files: FILE_CHECKS }
+export const CONFIG_CHECKS: Checks = { values: { ...SERVER_CHECKS, ...NETWORK_CHECKS, ...BUCKET_CHECKS }, files: FILE_CHECKS }
 
 /**
  * Builds a Disco on its data directory; nothing listens before `start`.
@@ -113,7 +114,7 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
   const network = upstream === undefined
     ? parts.adopt(storage.network({ config, observability, log: log.child({ name: 'ipfs' }) }), (created) => created.stop())
     : undefined
-  const core = createCore(config, store)
+  const core = createCore(config, store, storage.links)
   const registry = parts.adopt(
     new GlobalRegistry(
       { core, store, index, provides: storage.provides, pushed: storage.pushed, network: observability.network(network), observer: observability.observers.clones, log: log.child({ name: 'global' }) },

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { withoutUser } from '../oci/url-user.ts'
 import type { Config } from '../config/options.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -5,8 +6,8 @@ import { fileProbe, httpProbe, tcpProbe } from '../telemetry/health-checks.ts'
 import type { Health } from '../telemetry/health.ts'
 import { driverOf, type BuiltStorage } from './storage.ts'
 
-/** Ours, and in no repository; each process has its own. */
-const PROBE = `disco/health/${process.pid}`
+/** Ours, and in no repository; each process has its own, on whichever machine: in containers all may be number 1. */
+const PROBE = `disco/health/${hostname()}-${process.pid}`
 
 /** What the configuration wants to hold, under the names that Distribution gives these checks. */
 export function addChecks(health: Health, config: Config, { store, checks }: Pick<BuiltStorage, 'store' | 'checks'>): void {

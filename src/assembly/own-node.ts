@@ -9,6 +9,9 @@ import { EmbeddedStore } from '../storage/embedded/store.ts'
 import { FilesystemStore } from '../storage/filesystem/store.ts'
 import { MemoryStore } from '../storage/memory/store.ts'
 import type { ChunkHashes, ObjectStore } from '../storage/object-store.ts'
+import type { S3Options } from '../storage/s3/options.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { bucketOf, openBucket } from './bucket.ts'
 import { embeddedNetwork } from './network.ts'
 import type { BuiltStorage } from './storage.ts'
 
@@ -17,14 +20,16 @@ export interface OwnStorage extends BuiltStorage {
   readonly index: EmbeddedDagIndex
 }
 
-type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'>
+type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'redirectDisabled'>>
 
 /** The database of the data directory. */
 const DATABASE = 'disco.db'
 
 /** @throws StorageFailedError */
-export async function openWithOwnNode(config: Choice): Promise<OwnStorage> {
+export async function openWithOwnNode(config: Choice, log?: Logger): Promise<OwnStorage> {
   if (config.storageInmemory) return openMemory()
+  const bucket = bucketOf(config)
+  if (bucket !== undefined) return openInBucket(bucket, config, log)
   if (config.storageFilesystem !== undefined) return openFilesystem(config.storageFilesystem, config)
   const store = await EmbeddedStore.open(config.data)
   const { database } = store
@@ -36,6 +41,12 @@ export async function openWithOwnNode(config: Choice): Promise<OwnStorage> {
 async function openFilesystem(root: string, { data, readonly }: Choice): Promise<OwnStorage> {
   const store = await FilesystemStore.open(root, { places, readonly })
   return closingAfter(store, () => withIndex(store, data, () => store.close()))
+}
+
+/** A bucket, of any number of Discos; what is derived from it, and what peers are told, is each one's own. */
+async function openInBucket(bucket: S3Options, { data, readonly, redirectDisabled }: Choice, log?: Logger): Promise<OwnStorage> {
+  const store = await openBucket(bucket, { readonly, log })
+  return closingAfter(store, async () => ({ ...(await withIndex(store, data, () => store.close())), links: redirectDisabled === true ? undefined : store }))
 }
 
 async function openMemory(): Promise<OwnStorage> {

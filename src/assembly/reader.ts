@@ -5,6 +5,7 @@ import { uploadPlaces as places } from '../registry/paths.ts'
 import { StoreReader } from '../storage/embedded/store-reader.ts'
 import { FilesystemReader } from '../storage/filesystem/reader.ts'
 import type { ObjectReader } from '../storage/object-store.ts'
+import { bucketOf, openBucket } from './bucket.ts'
 import { openKuboReader } from './kubo.ts'
 
 /** What has become of an image at a remote pinning service. */
@@ -19,13 +20,18 @@ export interface OpenReader {
   readonly reader: ObjectReader
   /** Of an image, by its CID. @default where nothing is pinned */
   readonly pins?: (image: string) => readonly ImagePin[]
-  readonly close: () => void
+  readonly close: () => void | Promise<void>
 }
 
 /** What `disco images` and `disco cid` look into. @throws ConfigError, StorageFailedError, or Error where nothing is yet */
 export async function openReader(config: Config): Promise<OpenReader> {
   if (config.storageInmemory) throw new ConfigError([{ where: 'storage.inmemory', reason: 'images in memory are gone with their process: there is nothing to look into' }])
   if (config.kubo.length > 0) return openKuboReader(config)
+  const bucket = bucketOf(config)
+  if (bucket !== undefined) {
+    const reader = await openBucket(bucket, { readonly: true })
+    return { reader, close: () => reader.close() }
+  }
   const place = config.storageFilesystem ?? config.data
   const opened = (await isThere(place)) ? openDirectory(config) : undefined
   if (opened === undefined) throw new Error(`nothing is at ${place} yet: serve once, or name the data directory by --data`)

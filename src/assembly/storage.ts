@@ -2,7 +2,7 @@ import type { Config } from '../config/options.ts'
 import type { ProvideTable } from '../ipfs/embedded/provide-table.ts'
 import type { DagIndex, IpfsNetwork, OuterNode, ProvideQueue } from '../ipfs/node.ts'
 import type { Database } from '../storage/embedded/database.ts'
-import type { ChunkHashes, ObjectStore } from '../storage/object-store.ts'
+import type { ChunkHashes, ObjectLinks, ObjectStore } from '../storage/object-store.ts'
 import type { CheckOptions, Probe } from '../telemetry/health.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { openKubo } from './kubo.ts'
@@ -12,6 +12,8 @@ import { openWithOwnNode } from './own-node.ts'
 /** Where images are, which IPFS blocks they are made of, and who exchanges those with others. */
 export interface BuiltStorage {
   readonly store: ObjectStore & ChunkHashes
+  /** Clients get blobs there. @default here */
+  readonly links?: ObjectLinks | undefined
   readonly index: DagIndex
   /** Told of images that are new here. */
   readonly provides: ProvideQueue
@@ -53,12 +55,14 @@ export interface Background {
  * @throws ConfigError, StorageFailedError, KuboUnfitError
  */
 export async function openStorage(config: Config, log: Logger): Promise<BuiltStorage> {
-  return config.kubo.length > 0 ? openKubo(config, log) : openWithOwnNode(config)
+  return config.kubo.length > 0 ? openKubo(config, log) : openWithOwnNode(config, log)
 }
 
 /** What Distribution calls a driver. */
-export function driverOf({ kubo, storageInmemory, storageFilesystem }: Pick<Config, 'kubo' | 'storageInmemory' | 'storageFilesystem'>): string {
+export function driverOf({ kubo, storageInmemory, storageFilesystem, storageS3, storageR2 }: Pick<Config, 'kubo' | 'storageInmemory' | 'storageFilesystem' | 'storageS3' | 'storageR2'>): string {
   if (kubo.length > 0) return 'ipfs'
   if (storageInmemory) return 'inmemory'
+  if (storageS3 !== undefined) return 's3'
+  if (storageR2 !== undefined) return 'r2'
   return storageFilesystem === undefined ? 'embedded' : 'filesystem'
 }

@@ -14,6 +14,6 @@ export async function onStore({ options }: CommandLine, work: (store: OpenReader
   try {
     await work(store.reader, store)
   } finally {
-    store.close()
+    await store.close()
   }
 }

@@ -74,6 +74,8 @@ function authProblems(config: Config, origins: Origins): ConfigProblem[] {
 const STORAGES = [
   { key: 'storage.inmemory', name: 'storageInmemory', isChosen: ({ storageInmemory }: Config) => storageInmemory },
   { key: 'storage.filesystem', name: 'storageFilesystem', isChosen: ({ storageFilesystem }: Config) => storageFilesystem !== undefined },
+  { key: 'storage.s3', name: 'storageS3', isChosen: ({ storageS3 }: Config) => storageS3 !== undefined },
+  { key: 'storage.r2', name: 'storageR2', isChosen: ({ storageR2 }: Config) => storageR2 !== undefined },
   { key: 'storage.ipfs.router', name: 'kubo', isChosen: ({ kubo }: Config) => kubo.length > 0 },
 ] as const
 
@@ -107,6 +109,19 @@ const OF_OUR_NODE = ['network', 'listen', 'announce', 'swarmKey'] as const satis
 
 /** What was understood and means nothing beside the rest. */
 export function pointless(config: Config, origins: Origins): string[] {
+  return [...besideKubo(config, origins), ...outOfReach(config, origins)]
+}
+
+const LOOPBACK = /^(?:https?:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?(?:\/|$)/i
+
+function outOfReach({ storageS3, storageR2, redirectDisabled }: Config, origins: Origins): string[] {
+  const { regionEndpoint = '' } = storageS3 ?? storageR2 ?? {}
+  if (redirectDisabled || !LOOPBACK.test(regionEndpoint)) return []
+  const where = origins.option(storageS3 === undefined ? 'storageR2' : 'storageS3') ?? 'storageS3'
+  return [`${where}: clients get blobs from the bucket at ${regionEndpoint}, which those on other machines can't reach: set storage.redirect.disable: true`]
+}
+
+function besideKubo(config: Config, origins: Origins): string[] {
   if (config.kubo.length === 0) return []
   return OF_OUR_NODE.flatMap((name) => {
     const where = origins.option(name)

@@ -12,6 +12,8 @@ export interface Part {
 export interface Settings {
   readonly values: Map<OptionName, Raw>
   readonly parts: Map<OptionName, Part[]>
+  /** Parts that count more than what any source says of an option, where one does. */
+  readonly overrides: Map<OptionName, Part[]>
   /** Where each group of keys is named, also with nothing below it. */
   readonly groups: Map<string, string>
   /** Groups that this source sets as a whole: what sources of less weight say below them is gone. */
@@ -23,5 +25,5 @@ export interface Settings {
 }
 
 export function noSettings(): Settings {
-  return { values: new Map(), parts: new Map(), groups: new Map(), replaced: new Set(), keys: new Map(), problems: [], warnings: [] }
+  return { values: new Map(), parts: new Map(), overrides: new Map(), groups: new Map(), replaced: new Set(), keys: new Map(), problems: [], warnings: [] }
 }

@@ -2,7 +2,7 @@ import { OPTIONS, type OptionName } from './options.ts'
 import { problemsAt, type ConfigProblem } from './problem.ts'
 import { withPart, type Raw } from './raw.ts'
 import type { Origins } from './rules.ts'
-import type { Settings } from './settings.ts'
+import type { Part, Settings } from './settings.ts'
 
 /** Where Distribution keeps its tree when `storage.filesystem` names no directory. */
 const DISTRIBUTIONS_ROOT = '/var/lib/registry'
@@ -49,18 +49,13 @@ export class Sources implements Origins {
       if (value !== undefined) said.unshift(value)
       const changes = parts.get(name) ?? []
       if (changes.length === 0) continue
-      const base = said.shift()
-      const changed = changes.reduce<Raw | undefined>((raw, { path, raw: part }) => {
-        try {
-          return withPart(raw, path, part)
-        } catch (error) {
-          problems.push(...problemsAt(part.where, error))
-          return raw
-        }
-      }, base)
-      const places = [...changes.map(({ raw }) => raw.where), ...(base === undefined ? [] : [base.where])]
-      if (changed !== undefined) said.unshift({ ...changed, where: places.join(', ') })
+      const changed = withParts(said.shift(), changes, problems)
+      if (changed !== undefined) said.unshift(changed)
     }
+    const overrides = this.#sources.flatMap((source) => source.overrides.get(name) ?? [])
+    const [first] = said
+    const overridden = first && overrides.length > 0 ? withParts(first, overrides, problems) : undefined
+    if (overridden !== undefined) said.splice(0, 1, overridden)
     if (said.length > 0 || name !== 'storageFilesystem') return said
     const where = this.group('storage.filesystem')
     return where === undefined ? [] : [{ where, content: DISTRIBUTIONS_ROOT }]
@@ -71,4 +66,18 @@ export class Sources implements Origins {
     const last = this.#sources.findIndex(({ replaced }) => [...replaced].some((group) => key.startsWith(`${group}.`)))
     return last === -1 ? this.#sources : this.#sources.slice(0, last + 1)
   }
+}
+
+/** With the places of all that it comes from. */
+function withParts(base: Raw | undefined, changes: readonly Part[], problems: ConfigProblem[]): Raw | undefined {
+  const changed = changes.reduce<Raw | undefined>((raw, { path, raw: part }) => {
+    try {
+      return withPart(raw, path, part)
+    } catch (error) {
+      problems.push(...problemsAt(part.where, error))
+      return raw
+    }
+  }, base)
+  const places = [...changes.map(({ raw }) => raw.where), ...(base === undefined ? [] : [base.where])]
+  return changed && { ...changed, where: places.join(', ') }
 }

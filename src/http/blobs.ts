@@ -9,12 +9,29 @@ import type { Exchange } from './exchange.ts'
 export const IMMUTABLE = 'max-age=31536000, immutable'
 
 /** end-2: GET of a blob. */
-export async function getBlob({ registry, name, reference, headers, signal }: Exchange): Promise<Answer> {
+export function getBlob(exchange: Exchange): Promise<Answer> {
+  return blobAnswer(exchange, 'GET')
+}
+
+/** RFC 9110 §14.2: a server MUST ignore a Range header field received with a request method that is not GET. */
+export function headBlob(exchange: Exchange): Promise<Answer> {
+  return blobAnswer({ ...exchange, headers: { ...exchange.headers, range: undefined } }, 'HEAD')
+}
+
+/** end-10: the blob leaves the repository. */
+export async function deleteBlob({ registry, name, reference, signal }: Exchange): Promise<Answer> {
+  await registry.deleteBlob(name, reference, { signal })
+  return { status: 202 }
+}
+
+async function blobAnswer({ registry, name, reference, headers, signal }: Exchange, method: 'GET' | 'HEAD'): Promise<Answer> {
   const blob = await registry.blob(name, reference, { signal })
   const digest = formatDigest(blob.digest)
   const etag = `"${digest}"`
   const common = { 'Docker-Content-Digest': digest, ETag: etag, 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes' }
   if (matches(headers['if-none-match'], etag)) return { status: 304, headers: common }
+  // The URL is good for minutes, and for this client: nothing that a cache should keep.
+  if (blob.url !== undefined) return { status: 307, headers: { 'Docker-Content-Digest': digest, 'Cache-Control': 'no-store', Location: await blob.url(method) } }
   const typed = { ...common, 'Content-Type': 'application/octet-stream' }
   // RFC 9110 §13.1.5: If-Range that does not match means the whole.
   const applies = headers['if-range'] === undefined || headers['if-range'] === etag
@@ -31,15 +48,4 @@ export async function getBlob({ registry, name, reference, headers, signal }: Ex
     headers: { ...typed, 'Content-Range': `bytes ${start}-${start + length - 1}/${blob.size}` },
     body: { length, read: () => blob.read({ start, length, signal }) },
   }
-}
-
-/** RFC 9110 §14.2: a server MUST ignore a Range header field received with a request method that is not GET. */
-export async function headBlob(exchange: Exchange): Promise<Answer> {
-  return await getBlob({ ...exchange, headers: { ...exchange.headers, range: undefined } })
-}
-
-/** end-10: the blob leaves the repository. */
-export async function deleteBlob({ registry, name, reference, signal }: Exchange): Promise<Answer> {
-  await registry.deleteBlob(name, reference, { signal })
-  return { status: 202 }
 }

@@ -1,7 +1,7 @@
 import { formatDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { isRepositoryName } from '../oci/reference.ts'
-import type { AbortOptions, ObjectStat, ObjectStore } from '../storage/object-store.ts'
+import type { AbortOptions, ObjectLinks, ObjectStat, ObjectStore } from '../storage/object-store.ts'
 import type { Catalog } from './catalog.ts'
 import { link } from './links.ts'
 import { checkDigest, checkName } from './names.ts'
@@ -11,17 +11,22 @@ import type { Repositories } from './repositories.ts'
 
 /** Repositories that a mount without `from` looks at. */
 const MOUNT_CANDIDATES = 1000
+/** Seconds for which a URL of a blob is good: Distribution's. */
+const URL_SECONDS = 20 * 60
 
 /** Blobs as a repository sees them: there when it links them and the data is there. */
 export class Blobs {
   readonly #store: ObjectStore
   readonly #repositories: Repositories
   readonly #catalog: Catalog
+  readonly #links: ObjectLinks | undefined
 
-  constructor(store: ObjectStore, repositories: Repositories, catalog: Catalog) {
+  /** @param links where clients get blobs themselves */
+  constructor(store: ObjectStore, repositories: Repositories, catalog: Catalog, links?: ObjectLinks) {
     this.#store = store
     this.#repositories = repositories
     this.#catalog = catalog
+    this.#links = links
   }
 
   async get(name: string, text: string, options?: AbortOptions): Promise<Blob> {
@@ -32,7 +37,9 @@ export class Blobs {
       await this.#repositories.require(name, options)
       throw new RegistryError('BLOB_UNKNOWN', undefined, { detail: { digest: formatDigest(digest) } })
     }
-    return { digest, size: stat.size, read: (range) => this.#store.read(blobData(digest), range) }
+    const links = this.#links
+    const url = links && ((method: 'GET' | 'HEAD') => links.presigned(blobData(digest), method, URL_SECONDS))
+    return { digest, size: stat.size, read: (range) => this.#store.read(blobData(digest), range), url }
   }
 
   async mount(name: string, text: string, { from, mayPull = () => true }: MountSource, options?: AbortOptions): Promise<Digest | undefined> {

@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
-import type { AbortOptions, ObjectStore, UploadStat } from '../storage/object-store.ts'
+import type { AbortOptions, ObjectLinks, ObjectStore, UploadStat } from '../storage/object-store.ts'
 import { Blobs } from './blobs.ts'
 import { Catalog } from './catalog.ts'
 import { ManifestCache } from './manifest-cache.ts'
@@ -25,6 +25,8 @@ export interface RegistryCoreOptions {
   readonly catalogMax?: number | undefined
   /** What manifests may refer to although it is not here. @default nothing */
   readonly sparseness?: Sparseness | undefined
+  /** Clients get blobs there. @default here */
+  readonly links?: ObjectLinks | undefined
 }
 
 const MANIFEST_CACHE = 16 * 1024 * 1024
@@ -46,7 +48,7 @@ export class RegistryCore implements Registry {
     this.#store = store
     this.#repositories = new Repositories(store)
     this.#catalog = new Catalog(store, this.#repositories, options.catalogMax)
-    this.#blobs = new Blobs(store, this.#repositories, this.#catalog)
+    this.#blobs = new Blobs(store, this.#repositories, this.#catalog, options.links)
     this.#uploads = new Uploads(store, options.blobSize)
     this.#manifests = new Manifests(store, this.#repositories, new ManifestCache(options.manifestCache ?? MANIFEST_CACHE))
     this.#preparer = new ManifestPreparer(store, this.#manifests, options.sparseness ?? {})

@@ -8,6 +8,8 @@ export interface Blob {
   readonly size: number
   /** A chunk is the reader's until it asks for the next one. */
   read(range?: ByteRange & AbortOptions): AsyncIterable<Uint8Array>
+  /** Where the client gets it itself, for some minutes and without a login. @default it has to be read */
+  readonly url?: ((method: 'GET' | 'HEAD') => Promise<string>) | undefined
 }
 
 export interface StoredManifest {

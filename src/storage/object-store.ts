@@ -160,5 +160,11 @@ export interface ChunkHashes {
   chunkHashes(path: string, options?: AbortOptions): Promise<Uint8Array>
 }
 
+/** A store whose objects whoever has a URL gets without it. */
+export interface ObjectLinks {
+  /** @param seconds that it is good for, without a login */
+  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string>
+}
+
 /** Bytes of a chunk: `unixfs-v1-2025` (IPIP-499). */
 export const CHUNK_SIZE: number = 1024 * 1024

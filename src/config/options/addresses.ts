@@ -38,6 +38,13 @@ export function checkUrl(value: string): void {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`'${withoutLogin(value)}' is not a URL like https://registry.example.com`)
 }
 
+/** Of a server of buckets: a URL, or a host with its port or without. */
+export function checkEndpoint(value: string): void {
+  const url = /^https?:\/\//i.test(value) ? value : `https://${value}`
+  const { username = '', search = '', hash = '' } = URL.canParse(url) ? new URL(url) : { hash: 'none' }
+  if (/\s/.test(value) || `${username}${search}${hash}` !== '') throw new Error(`'${withoutLogin(value)}' is not the URL of a server like https://minio.example.com:9000`)
+}
+
 /** `:5001`, `host:5001`, `[::1]:5001`. */
 export function checkAddress(value: string): void {
   const [, port = ''] = /^(?:\[[0-9a-f:.]+\]|[^:\s]*):(\d+)$/i.exec(value) ?? []
@@ -56,5 +63,5 @@ export function checkRange(value: string): void {
 
 /** What is wrong with a URL is read by more people than its password. */
 function withoutLogin(value: string): string {
-  return value.replace(/\/\/[^/]*@/, '//')
+  return value.replace(/(^|\/\/)[^/]*@/, '$1')
 }

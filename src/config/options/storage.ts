@@ -1,6 +1,7 @@
 import { choice, integer, path, presence, text, toggle } from '../kinds.ts'
 import { age, goDuration } from '../measures.ts'
 import { fields, listOf } from '../structures.ts'
+import { r2Bucket, s3Bucket, type BucketConfig, type R2Config } from './bucket.ts'
 import { kuboNodes, type KuboAddress } from './kubo.ts'
 import type { OptionTable } from './option.ts'
 
@@ -16,6 +17,10 @@ export interface StorageConfig {
   /** Root of a tree as Distribution keeps it, in place of the embedded store. */
   readonly storageFilesystem: string | undefined
   readonly storageInmemory: boolean
+  readonly storageS3: BucketConfig | undefined
+  readonly storageR2: R2Config | undefined
+  /** Clients get blobs from Disco although its bucket could give them. */
+  readonly redirectDisabled: boolean
   /** Kubos that hold images, in the order that says which holds what; none: Disco is a node itself. */
   readonly kubo: readonly KuboAddress[]
   readonly deleteEnabled: boolean
@@ -57,6 +62,26 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
     kind: presence,
     default: false,
     doc: 'Keep images in memory, for tests: they are gone when Disco ends. On where the key stands there.',
+  },
+  storageS3: {
+    yaml: 'storage.s3',
+    kind: s3Bucket,
+    default: undefined,
+    defaultText: 'none: the embedded store in `disco.data`',
+    doc: 'Keep images in a [bucket](operations.md#a-bucket) of Amazon S3, or of a server that speaks like it, as Distribution does. `v4auth: true` and what Distribution logs are read and mean nothing.',
+  },
+  storageR2: {
+    yaml: 'storage.r2',
+    kind: r2Bucket,
+    default: undefined,
+    defaultText: 'none: the embedded store in `disco.data`',
+    doc: 'Keep images in a bucket of Cloudflare\'s R2, as the original Disco does; `region` means nothing there. `R2_ACCESS_KEY` and `R2_SECRET_KEY` in the environment count more than its keys.',
+  },
+  redirectDisabled: {
+    yaml: 'storage.redirect.disable',
+    kind: toggle,
+    default: false,
+    doc: 'With `storage.s3` and `storage.r2`, clients that ask for a blob are sent to the bucket (307, by a URL that is signed for 20 minutes), as Distribution does. True: Disco serves it, which clients need that can\'t reach the bucket by the name of its endpoint.',
   },
   kubo: {
     flag: 'kubo',

@@ -1,0 +1,91 @@
+import { checked, integer, text, toggle, type Kind } from '../kinds.ts'
+import { size } from '../measures.ts'
+import { isRawMap, type Raw, type RawMap } from '../raw.ts'
+import { fields, type Shape } from '../structures.ts'
+import { checkEndpoint } from './addresses.ts'
+
+/** A bucket, by the parameters of Distribution's `s3` driver; sizes in bytes. What opens it knows the defaults. */
+export interface BucketConfig {
+  readonly bucket: string
+  readonly accessKey?: string
+  readonly secretKey?: string
+  readonly sessionToken?: string
+  readonly region?: string
+  readonly regionEndpoint?: string
+  readonly forcePathStyle?: boolean
+  readonly encrypt?: boolean
+  readonly keyId?: string
+  readonly secure?: boolean
+  readonly skipVerify?: boolean
+  readonly chunkSize?: number
+  readonly multipartCopyChunkSize?: number
+  readonly multipartCopyMaxConcurrency?: number
+  readonly multipartCopyThresholdSize?: number
+  readonly rootDirectory?: string
+  readonly storageClass?: string
+  readonly useDualStack?: boolean
+  readonly accelerate?: boolean
+  readonly useFipsEndpoint?: boolean
+  readonly userAgent?: string
+  readonly objectAcl?: string
+}
+
+/** What R2 has no use for is refused with it. */
+export type R2Config = Omit<BucketConfig, 'encrypt' | 'keyId' | 'storageClass' | 'objectAcl' | 'useDualStack' | 'accelerate' | 'useFipsEndpoint'>
+
+const MIB = 1024 * 1024
+/** Distribution's logs are its own, and signatures of version 4 are the only ones. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['loglevel', 'logs3apirequests', 'logs3apiresponseheaders', 'multipartcombinesmallpart', 'v4auth'])
+
+const R2_SHAPE: Shape<R2Config> = {
+  bucket: { kind: text, doc: 'Its name. It has to be there.' },
+  accessKey: { kind: text, default: undefined, defaultText: 'what `AWS_ACCESS_KEY_ID`, `~/.aws` or the machine\'s role say', doc: 'Who asks.' },
+  secretKey: { kind: text, default: undefined, defaultText: 'like `accesskey`', doc: 'Signs what is asked. Never shown.' },
+  sessionToken: { kind: text, default: undefined, doc: 'Of keys that are given for a time.' },
+  region: { kind: text, default: undefined, defaultText: '`us-east-1`; R2: `auto`', doc: 'Where the bucket is; must be given without `regionendpoint`.' },
+  regionEndpoint: { kind: checked('<url>', checkEndpoint), default: undefined, defaultText: 'Amazon\'s of the region', doc: 'URL of another server: `https://minio.example.com:9000`, `https://<account>.r2.cloudflarestorage.com`.' },
+  forcePathStyle: { kind: toggle, default: undefined, defaultText: 'true with `regionendpoint`', doc: 'The bucket is named in the path and not in the host\'s name.' },
+  secure: { kind: toggle, default: undefined, defaultText: 'true', doc: 'TLS, where `regionendpoint` does not say.' },
+  skipVerify: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Believe any certificate.' },
+  chunkSize: { kind: size(5 * MIB), default: undefined, defaultText: '10MiB', doc: 'Of the pieces in which uploads are sent, 5MiB at least.' },
+  multipartCopyChunkSize: { kind: size(5 * MIB), default: undefined, defaultText: '32MiB', doc: 'Parts in which large objects are copied.' },
+  multipartCopyMaxConcurrency: { kind: integer('<number>', 1, 10_000), default: undefined, defaultText: '100', doc: '… at a time.' },
+  multipartCopyThresholdSize: { kind: size(0), default: undefined, defaultText: '32MiB', doc: '… and which count as large.' },
+  rootDirectory: { kind: text, default: undefined, defaultText: 'none: the bucket is Disco\'s alone', doc: 'What all keys begin with.' },
+  userAgent: { kind: text, default: undefined, doc: 'Told with each request.' },
+}
+
+const S3_SHAPE: Shape<BucketConfig> = {
+  ...R2_SHAPE,
+  encrypt: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Encrypted by the server.' },
+  keyId: { kind: text, default: undefined, doc: '… with this key of its KMS.' },
+  storageClass: { kind: text, default: undefined, defaultText: '`STANDARD`', doc: '`NONE` where the server knows no classes.' },
+  objectAcl: { kind: text, default: undefined, defaultText: '`private`', doc: 'Who else may use the objects, by a canned ACL.' },
+  useDualStack: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Amazon\'s endpoint for IPv6 as well.' },
+  accelerate: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Amazon\'s accelerated endpoint.' },
+  useFipsEndpoint: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Amazon\'s endpoint by FIPS 140.' },
+}
+
+export const s3Bucket: Kind<BucketConfig | undefined> = bucket(S3_SHAPE)
+export const r2Bucket: Kind<R2Config | undefined> = bucket(R2_SHAPE)
+
+/** Naming it chooses it, with nothing below it too: then its bucket is missing. */
+function bucket<T extends R2Config>(shape: Shape<T>): Kind<T | undefined> {
+  const kind = fields<T>(shape)
+  return {
+    ...kind,
+    presence: true,
+    read: (raw) => kind.read(withoutNothing(raw)),
+    accept: (value) => (value === undefined ? undefined : kind.accept(value)),
+    write: (value) => (value === undefined ? undefined : kind.write(value)),
+  }
+}
+
+/** Without keys that say nothing: those of Distribution's examples may be empty. */
+function withoutNothing(raw: Raw): Raw {
+  const { where, content } = raw
+  if (content !== undefined && content !== '' && !isRawMap(content)) return raw
+  const keys: RawMap = isRawMap(content) ? content : new Map()
+  if (keys.get('v4auth')?.content === 'false') throw new Error('v4auth: false is not supported: Disco signs by version 4 alone')
+  return { where, content: new Map([...keys].filter(([key, { content: said }]) => said !== '' && !LEFT_OUT.has(key))) }
+}
