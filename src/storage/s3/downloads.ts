@@ -13,7 +13,7 @@ const RESTING = 64
 const HEAD = 64 * 1024
 /** Memory of a reader: of one that has not shown yet that it takes chunks promptly, or found too many others that do; and of those. */
 const SMALL = 64 * 1024
-const LARGE = 512 * 1024
+const LARGE = 1024 * 1024
 /** A chunk that comes back later was for a slow reader, in milliseconds. */
 const PROMPT = 100
 const FAST_READERS = 16

@@ -2,8 +2,9 @@ import { CHUNK_SIZE } from '../object-store.ts'
 
 /** Bytes of a piece of memory: a chunk, so that each is mostly hashed by itself. */
 export const PIECE: number = CHUNK_SIZE
-/** Pieces that are kept for the next upload. */
-const SPARE = 32
+/** Pieces that are kept for the next upload, once none has come for a while, in milliseconds. Shared memory goes late: what is let go at once piles up. */
+const SPARE = 16
+const QUIET = 30_000
 
 interface Waiting {
   readonly count: number
@@ -15,12 +16,14 @@ export class PiecePool {
   readonly #spare: Uint8Array[] = []
   readonly #waiting: Waiting[] = []
   readonly #size: number
+  readonly #timer: NodeJS.Timeout
   #free: number
 
   /** @param pieces at most in use at a time */
   constructor(pieces: number) {
     this.#size = pieces
     this.#free = pieces
+    this.#timer = setTimeout(() => this.#spare.splice(SPARE), QUIET).unref()
   }
 
   /** Undefined: there is none now. */
@@ -38,7 +41,8 @@ export class PiecePool {
 
   give(piece: Uint8Array): void {
     this.#free++
-    if (this.#spare.length < SPARE) this.#spare.push(piece)
+    this.#spare.push(piece)
+    this.#timer.refresh()
     this.#serve()
   }
 

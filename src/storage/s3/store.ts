@@ -20,7 +20,7 @@ import { Sweeper } from './sweeper.ts'
 import { S3Uploads, type CheckedUpload } from './uploads.ts'
 
 /** Memory for what is on its way into the bucket, in MiB, of all uploads together. */
-const MEMORY = 192
+const MEMORY = 128
 /** Uploads of one commit that are worked on at a time, and expectations. */
 const AT_ONCE = 8
 
