@@ -6,6 +6,7 @@ import { KuboNetwork } from '../ipfs/kubo/network/network.ts'
 import { KuboNode } from '../ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../ipfs/kubo/nodes/nodes.ts'
 import { KuboReader } from '../ipfs/kubo/store/reader.ts'
+import { KuboJournal } from '../ipfs/kubo/store/journal.ts'
 import { KuboStore } from '../ipfs/kubo/store/store.ts'
 import { KuboUploads } from '../ipfs/kubo/uploads/uploads.ts'
 import { NodeWatch } from '../ipfs/kubo/nodes/node-watch.ts'
@@ -34,8 +35,9 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
     await watch.check()
     const local = parts.adopt(await EmbeddedStore.open(data), (opened) => opened.close())
     const { database } = local
-    const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log }), (opened) => opened.close())
-    const store = parts.adopt(await KuboStore.open({ nodes, local, uploads, directory: data }), (opened) => opened.close())
+    const journal = await KuboJournal.open(local)
+    const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
+    const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory: data, log }), (opened) => opened.close())
     const index = await KuboDagIndex.open(database, nodes)
     const pins = await RemotePins.open({
       nodes, database, services: pinning, nameOf: (image, options) => manifestOf(store, image.toString(), options), log: log.child({ name: 'pinning' }),

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pino from 'pino'
+import pino, { type Logger } from 'pino'
 import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../../../src/ipfs/kubo/nodes/nodes.ts'
+import { KuboJournal } from '../../../src/ipfs/kubo/store/journal.ts'
 import { KuboStore } from '../../../src/ipfs/kubo/store/store.ts'
 import { KuboUploads } from '../../../src/ipfs/kubo/uploads/uploads.ts'
 import { EmbeddedStore } from '../../../src/storage/embedded/store.ts'
@@ -18,11 +19,12 @@ export interface OpenedKuboStore {
 }
 
 /** A store over nodes and a data directory, as a process has it. */
-export async function openKuboStore(nodes: readonly KuboNode[], directory: string): Promise<OpenedKuboStore> {
+export async function openKuboStore(nodes: readonly KuboNode[], directory: string, log: Logger = pino({ level: 'silent' })): Promise<OpenedKuboStore> {
   const all = new KuboNodes(nodes)
   const local = await EmbeddedStore.open(directory)
-  const uploads = await KuboUploads.open({ local, nodes: all, log: pino({ level: 'silent' }) })
-  const store = await KuboStore.open({ nodes: all, local, uploads, directory })
+  const journal = await KuboJournal.open(local)
+  const uploads = await KuboUploads.open({ local, nodes: all, log, isAwaited: (id) => journal.awaits(id) })
+  const store = new KuboStore({ nodes: all, local, journal, uploads, directory, log })
   return {
     store,
     uploads,

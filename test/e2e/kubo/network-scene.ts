@@ -6,6 +6,7 @@ import { KuboDagIndex } from '../../../src/ipfs/kubo/dag/dag-index.ts'
 import { KuboNetwork, type KuboNetworkOptions } from '../../../src/ipfs/kubo/network/network.ts'
 import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../../../src/ipfs/kubo/nodes/nodes.ts'
+import { KuboJournal } from '../../../src/ipfs/kubo/store/journal.ts'
 import { KuboStore } from '../../../src/ipfs/kubo/store/store.ts'
 import { KuboUploads } from '../../../src/ipfs/kubo/uploads/uploads.ts'
 import { EmbeddedStore } from '../../../src/storage/embedded/store.ts'
@@ -40,8 +41,9 @@ export async function kuboSide({ nodes: count = 1, kubo, ...options }: SideOptio
   for (const one of kubos) parts.defer(() => one.remove())
   const nodes = parts.adopt(new KuboNodes(kubos.map(({ url }) => new KuboNode(url))), (opened) => opened.close())
   const local = parts.adopt(await EmbeddedStore.open(directory), (opened) => opened.close())
-  const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log }), (opened) => opened.close())
-  const store = parts.adopt(await KuboStore.open({ nodes, local, uploads, directory }), (opened) => opened.close())
+  const journal = await KuboJournal.open(local)
+  const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
+  const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory, log }), (opened) => opened.close())
   const index = await KuboDagIndex.open(local.database, nodes)
   const network = parts.adopt(new KuboNetwork({ options, nodes, store, uploads, queue: index.queue, log }), (opened) => opened.stop())
   return { kubos, nodes, local, uploads, store, index, network, close: () => parts.disposeAsync() }

@@ -1,6 +1,7 @@
 import { EmbeddedStore } from '../../../src/storage/embedded/store.ts'
 import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../../../src/ipfs/kubo/nodes/nodes.ts'
+import { KuboJournal } from '../../../src/ipfs/kubo/store/journal.ts'
 import { KuboStore } from '../../../src/ipfs/kubo/store/store.ts'
 import { KuboUploads } from '../../../src/ipfs/kubo/uploads/uploads.ts'
 import { silentLogger } from '../../../src/telemetry/create-logger.ts'
@@ -13,8 +14,9 @@ specificationSuite('a plain registry on a Kubo', onKubo(({ url }) => plain(async
   const parts = new AsyncDisposableStack()
   const nodes = parts.adopt(new KuboNodes([new KuboNode(url)]), (opened) => opened.close())
   const local = parts.adopt(await EmbeddedStore.open(directory), (opened) => opened.close())
-  const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log }), (opened) => opened.close())
-  const store = parts.adopt(await KuboStore.open({ nodes, local, uploads, directory }), (opened) => opened.close())
+  const journal = await KuboJournal.open(local)
+  const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
+  const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory, log }), (opened) => opened.close())
   return { store, close: () => parts.disposeAsync() }
 })))
 

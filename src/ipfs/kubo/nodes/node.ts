@@ -4,6 +4,7 @@ import type { AbortOptions, ByteRange } from '../../../storage/object-store.ts'
 import { CHUNK_SIZE } from '../../../storage/object-store.ts'
 import { MAX_LINKS } from '../../unixfs/file-layout.ts'
 import { KuboRefusedError } from './errors.ts'
+import type { Take } from './plain-call.ts'
 import { checkVersion } from './version.ts'
 import { KuboRpc, type RpcOptions } from './rpc.ts'
 
@@ -84,6 +85,12 @@ export class KuboNode {
   async isWhole(path: string, options?: AbortOptions): Promise<boolean | undefined> {
     const found = await absent(this.#rpc.json<{ Local?: boolean }>('files/stat', { arg: path, 'with-local': true }, options))
     return found && found.Local === true
+  }
+
+  /** Whether every block of a DAG is here. Reads all of them. */
+  async hasWhole(cid: CID, options?: AbortOptions): Promise<boolean> {
+    // The root first: where it is not here, Kubo would look for it for ever.
+    return (await this.hasBlock(cid, options)) && (await this.isWhole(`/ipfs/${cid}`, options)) === true
   }
 
   /** The bytes of a file of MFS. Fails at the first chunk where there is none. */
@@ -184,6 +191,19 @@ export class KuboNode {
   /** The bytes of a file, from wherever they are. */
   cat(cid: CID, { start, length, offline = false, signal }: ByteRange & FetchOptions = {}): AsyncIterable<Uint8Array> {
     return this.#rpc.stream('cat', { arg: cid.toString(), offset: start, length, offline, progress: false }, { signal, ...(offline && { limit: LOOK }) })
+  }
+
+  /**
+   * All bytes of a file, from wherever they are, at half of what `cat` costs. They are the taker's until he returns, or
+   * what he returns resolves.
+   *
+   * @param size that the file has, or claims to have, in bytes
+   */
+  async pour(cid: CID, size: number, take: Take, options: AbortOptions = {}): Promise<void> {
+    const passed = this.#rpc.pours ? await this.#rpc.pour('cat', { arg: cid.toString(), progress: false }, take, options) : 0
+    if (passed >= size) return
+    // Why it ended, or that this is its end.
+    for await (const chunk of this.cat(cid, { ...options, start: passed })) await take(chunk)
   }
 
   /** Peer ids of those that it is connected with. */

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import type { Change } from '../../../storage/object-store.ts'
 import type { Branch, Leaf } from './bundle.ts'
-import { isAt, unitOf } from './tree.ts'
+import { isAt, touch, unitOf } from './tree.ts'
 
 /** A blob that goes to its place: it is at the node that the path routes to. */
 export interface PlacedBlob {
@@ -43,10 +43,14 @@ export class KuboChanges {
     return branch.size === 0 ? undefined : branch
   }
 
+  /** Of all objects that are put, and of what is deleted. */
+  get paths(): readonly string[] {
+    return [...this.#puts.keys(), ...this.deletes.map(({ path }) => path)]
+  }
+
   /** Whether what is there at a path, or below it, is changed. */
   concerns(path: string): boolean {
-    const touches = (changed: string): boolean => isAt(changed, path) || isAt(path, changed)
-    return this.deletes.some((each) => touches(each.path)) || [...this.#puts.keys()].some(touches)
+    return this.paths.some((changed) => touch(changed, path))
   }
 
   #add(path: string, leaf: Leaf): void {

@@ -45,11 +45,27 @@ export class KuboExecution {
         await this.#do(this.#cheaper(left))
         left = await this.look()
       }
-      const given = [...this.#plan.bundles].filter(([node]) => this.#again || this.#given.has(node))
-      await Promise.all(given.map(([node, bundle]) => bundle.release(node)))
+      await this.release()
     } catch (error) {
       throw failed(error)
     }
+  }
+
+  /** Lets go of what nodes were given. @throws StorageFailedError */
+  async release(): Promise<void> {
+    const given = [...this.#plan.bundles].filter(([node]) => this.#again || this.#given.has(node))
+    await Promise.all(given.map(([node, bundle]) => bundle.release(node)))
+  }
+
+  /** Where blobs would go that their nodes do not have, or not whole. @throws StorageFailedError */
+  async lost(steps: readonly Step[]): Promise<string[]> {
+    const lost: string[] = []
+    try {
+      for (const step of steps) if ('link' in step && this.#isBlob(step) && !(await step.node.hasWhole(step.link))) lost.push(step.path)
+    } catch (error) {
+      throw failed(error)
+    }
+    return lost
   }
 
   /** A bundle costs four calls: a file or two are written for less. */

@@ -2,9 +2,10 @@ import { CID } from 'multiformats/cid'
 import type { DatabaseReader } from '../../../storage/embedded/database-reader.ts'
 import type { EmbeddedStore } from '../../../storage/embedded/store.ts'
 import type { Statement } from '../../../storage/embedded/statement.ts'
+import { StorageFailedError } from '../../../storage/errors.ts'
 import type { AbortOptions, Change, Expectation, FinishedUpload } from '../../../storage/object-store.ts'
 import { KuboChanges, type PlacedBlob } from './changes.ts'
-import { TREE, unitOf } from './tree.ts'
+import { TREE, touch, unitOf } from './tree.ts'
 
 /** A commit that is to happen, whatever comes in between. */
 export interface Noted {
@@ -15,6 +16,9 @@ export interface Noted {
   readonly local: readonly Change[]
   /** That are gone then. */
   readonly uploads: readonly FinishedUpload[]
+
+  /** Whether what is there at a path, or below it, is changed, here or in MFS. */
+  concerns(path: string): boolean
 }
 
 export interface Note {
@@ -37,10 +41,10 @@ const TABLES = `
   CREATE TABLE kubo_written (unit TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO kubo_written VALUES ('${TREE}', unixepoch() * 1000);`
 
-/** What the commit that has the lock does, in the local database: found there by who has the lock, it was cut off. */
+/** What commits do, in the local database: what who has the lock finds there was cut off. */
 export class KuboJournal {
   readonly #local: EmbeddedStore
-  #last: Noted | undefined
+  readonly #known = new Map<number, Noted>()
 
   private constructor(local: EmbeddedStore) {
     this.#local = local
@@ -53,18 +57,24 @@ export class KuboJournal {
   }
 
   /** From here on it happens. With the lock. @throws ConflictError where what is local is not as expected; StorageFailedError */
-  async add(note: Note, expect: readonly Expectation[], options: AbortOptions & { readonly freeing: boolean }): Promise<void> {
+  async add(note: Note, expect: readonly Expectation[], options: AbortOptions & { readonly freeing: boolean }): Promise<Noted> {
     const text = JSON.stringify({ ...note, blobs: note.blobs.map(({ path, cid }) => ({ path, cid: cid.toString() })), shared: note.shared.map(written), local: note.local.map(written) })
     await this.#local.commit({ expect }, { ...options, also: [{ sql: 'INSERT INTO kubo_commits (note) VALUES (?)', params: [text] }, ...times(note)] })
+    const added = this.pending().at(-1)
+    if (added === undefined) throw new StorageFailedError('a commit that was noted is noted no more')
+    return added
   }
 
-  /** @throws StorageFailedError */
-  pending(): Noted | undefined {
-    const { id } = this.#local.database.get<{ id: number }>('SELECT id FROM kubo_commits LIMIT 1') ?? {}
-    if (id === undefined) return undefined
-    if (this.#last?.id === id) return this.#last
-    const row = this.#local.database.get<Row>('SELECT id, note FROM kubo_commits WHERE id = ?', id)
-    return (this.#last = row && noted(row))
+  /** What has not come to its end, in its order. @throws StorageFailedError */
+  pending(): readonly Noted[] {
+    const ids = this.#local.database.all<{ id: number }>('SELECT id FROM kubo_commits ORDER BY id').map(({ id }) => id)
+    for (const id of this.#known.keys()) if (!ids.includes(id)) this.#known.delete(id)
+    return ids.flatMap((id) => this.#note(id) ?? [])
+  }
+
+  /** Whether an upload is to become an object yet. @throws StorageFailedError */
+  awaits(upload: string): boolean {
+    return this.pending().some(({ uploads }) => uploads.some(({ id }) => id === upload))
   }
 
   /** It has happened: what is local happens too, and the note goes. With the lock. @throws StorageFailedError */
@@ -74,6 +84,21 @@ export class KuboJournal {
       // Who deletes on a full medium has had the room for it.
       freeing: true,
     })
+  }
+
+  /** It does not happen. With the lock. @throws StorageFailedError */
+  async drop({ id }: Noted): Promise<void> {
+    await this.#local.database.write([{ sql: 'DELETE FROM kubo_commits WHERE id = ?', params: [id] }], { freeing: true })
+  }
+
+  #note(id: number): Noted | undefined {
+    const known = this.#known.get(id)
+    if (known !== undefined) return known
+    const row = this.#local.database.get<Row>('SELECT id, note FROM kubo_commits WHERE id = ?', id)
+    if (row === undefined) return undefined
+    const read = noted(row)
+    this.#known.set(id, read)
+    return read
   }
 
   /** See `writtenAt`. */
@@ -101,7 +126,9 @@ function times({ blobs, shared }: Note): Statement[] {
 function noted({ id, note }: Row): Noted {
   const { blobs, shared, local, uploads } = JSON.parse(note) as { blobs: { path: string; cid: string }[]; shared: Written[]; local: Written[]; uploads: FinishedUpload[] }
   const placed = blobs.map(({ path, cid }) => ({ path, cid: CID.parse(cid) }))
-  return { id, changes: new KuboChanges(placed, shared.map(read)), local: local.map(read), uploads }
+  const changes = new KuboChanges(placed, shared.map(read))
+  const concerns = (path: string): boolean => changes.concerns(path) || local.some((change) => touch(path, 'put' in change ? change.put : change.delete))
+  return { id, changes, local: local.map(read), uploads, concerns }
 }
 
 function written(change: Change): Written {

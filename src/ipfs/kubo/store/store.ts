@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { EmbeddedStore } from '../../../storage/embedded/store.ts'
-import { ConflictError, ObjectUnknownError, StorageFailedError } from '../../../storage/errors.ts'
+import { ConflictError, ObjectUnknownError } from '../../../storage/errors.ts'
 import { CommitLock } from '../../../storage/filesystem/commit-lock.ts'
 import { indexAfter, sortedNames } from '../../../storage/name-order.ts'
 import { assertDirectory, assertPath } from '../../../storage/object-path.ts'
 import {
-  CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type FinishedUpload, type ListOptions, type ObjectStat, type ObjectStore,
+  CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type Expectation, type ListOptions, type ObjectStat, type ObjectStore,
   type ReadOptions,
 } from '../../../storage/object-store.ts'
+import type { Logger } from '../../../telemetry/logger.ts'
 import { KuboChanges } from './changes.ts'
+import { Completion } from './completion.ts'
 import { KuboExecution } from './execution.ts'
-import { KuboJournal } from './journal.ts'
+import type { KuboJournal } from './journal.ts'
 import { KuboListing } from './listing.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
-import type { Step } from './plan.ts'
 import { holdsTree, isShared, TREE } from './tree.ts'
 import { profileHashes } from '../dag/profile.ts'
 import type { SendingUploads } from '../uploads/sent-blob.ts'
@@ -23,9 +24,11 @@ export interface KuboStoreParts {
   readonly nodes: KuboNodes
   /** What is not in MFS, and the journal. Its owner closes it. */
   readonly local: EmbeddedStore
+  readonly journal: KuboJournal
   readonly uploads: SendingUploads
   /** The data directory. */
   readonly directory: string
+  readonly log: Logger
 }
 
 /**
@@ -38,20 +41,18 @@ export class KuboStore implements ObjectStore, ChunkHashes {
   readonly #local: EmbeddedStore
   readonly #listing: KuboListing
   readonly #journal: KuboJournal
+  readonly #completion: Completion
   readonly #lock: CommitLock
 
-  private constructor({ nodes, local, uploads, directory }: KuboStoreParts, journal: KuboJournal) {
+  /** A commit that was cut off is finished by the first who reads or commits. */
+  constructor({ nodes, local, journal, uploads, directory, log }: KuboStoreParts) {
     this.uploads = uploads
     this.#nodes = nodes
     this.#local = local
     this.#listing = new KuboListing(nodes)
     this.#journal = journal
+    this.#completion = new Completion({ nodes, journal, uploads, log })
     this.#lock = new CommitLock(join(directory, 'kubo-commit.lock'))
-  }
-
-  /** A commit that was cut off is finished by the first who reads or commits. @throws StorageFailedError */
-  static async open(parts: KuboStoreParts): Promise<KuboStore> {
-    return new KuboStore(parts, await KuboJournal.open(parts.local))
   }
 
   /** Waits for the commits under way. */
@@ -94,7 +95,8 @@ export class KuboStore implements ObjectStore, ChunkHashes {
   }
 
   async commit({ expect = [], uploads = [], changes = [] }: Batch, options: AbortOptions = {}): Promise<void> {
-    for (const path of [...uploads.map((upload) => upload.path), ...changes.map(pathOf)]) assertPath(path)
+    const changed = [...uploads.map((upload) => upload.path), ...changes.map(pathOf)]
+    for (const path of changed) assertPath(path)
     for (const each of expect) assertDirectory(subjectOf(each))
     options.signal?.throwIfAborted()
     const shared = changes.filter((change) => isOfTree(pathOf(change)))
@@ -108,7 +110,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
       const failure = settled.find((outcome) => outcome.status === 'rejected')
       if (failure !== undefined) throw failure.reason
       await this.#lock.hold(Promise.resolve(), async () => {
-        await this.#finish()
+        await this.#completion.finish([...changed, ...expect.map(subjectOf)])
         options.signal?.throwIfAborted()
         for (const each of sharedExpect) await this.#check(each, options)
         const blobs = uploads.flatMap(({ path }, index) => {
@@ -118,8 +120,8 @@ export class KuboStore implements ObjectStore, ChunkHashes {
         const execution = new KuboExecution(this.#nodes, new KuboChanges(blobs, shared))
         const steps = await execution.look(options)
         const freeing = uploads.length === 0 && changes.every((change) => 'delete' in change)
-        await this.#journal.add({ blobs, shared, local, uploads }, localExpect, { signal: options.signal, freeing })
-        await this.#do(execution, steps)
+        const noted = await this.#journal.add({ blobs, shared, local, uploads }, localExpect, { signal: options.signal, freeing })
+        await this.#completion.end(noted, execution, steps)
       })
     } finally {
       await Promise.all(sent.map((blob) => blob.release()))
@@ -156,36 +158,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
   /** Waits for a commit that concerns a path, or finishes it: who reads finds all of it or nothing. */
   async #settle(path: string, { signal }: AbortOptions): Promise<void> {
     signal?.throwIfAborted()
-    if (this.#journal.pending()?.changes.concerns(path) === true) await this.#lock.hold(Promise.resolve(), () => this.#finish())
-  }
-
-  /** What was cut off. With the lock. */
-  async #finish(): Promise<void> {
-    const noted = this.#journal.pending()
-    if (noted === undefined) return
-    for (const upload of noted.uploads) await this.#sendAgain(upload)
-    const execution = new KuboExecution(this.#nodes, noted.changes, { again: true })
-    await this.#do(execution, await execution.look())
-  }
-
-  /** Where nothing held a blob any more, the node may have lost it. */
-  async #sendAgain(upload: FinishedUpload): Promise<void> {
-    try {
-      if ((await this.uploads.stat(upload.id)) === undefined) return
-      const sent = await this.uploads.finish(upload)
-      await sent.release()
-    } catch {
-      // It is there already, or can't be put into its place: that is told then.
-    }
-  }
-
-  /** What has been noted. With the lock. */
-  async #do(execution: KuboExecution, steps: readonly Step[]): Promise<void> {
-    const noted = this.#journal.pending()
-    if (noted === undefined) throw new StorageFailedError('a commit that was noted is noted no more')
-    await execution.run(steps)
-    await this.#journal.end(noted, (upload) => this.uploads.gone(upload))
-    for (const { id } of noted.uploads) void this.uploads.tidy(id)
+    if (this.#journal.pending().some(({ changes }) => changes.concerns(path))) await this.#lock.hold(Promise.resolve(), () => this.#completion.finish([path]))
   }
 
   async #check(expectation: Expectation, options: AbortOptions): Promise<void> {

@@ -32,6 +32,11 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
+/** Whether one of them is the other, or below it. */
+export function touch(one: string, other: string): boolean {
+  return isAt(one, other) || isAt(other, one)
+}
+
 /** Whether `path` is `above`, or below it. */
 export function isAt(path: string, above: string): boolean {
   return path === above || path.startsWith(`${above}/`)

@@ -69,11 +69,14 @@ export class BlobSender {
     await this.#sendFile(node, place, blob, options)
   }
 
-  /** The blob that the node of its path has whole, under whatever CID. */
+  /** The blob that the node of its path has whole, under whatever CID. @throws StorageFailedError where it has no more */
   async keep(id: string, path: string, cid: CID, options: AbortOptions): Promise<string | undefined> {
     const node = this.#nodes.nodeOf(path)
     if ((await node.isWhole(mfsPath(path), options)) === true) return undefined
-    if ((await node.stat(this.#placeOf(id), options))?.cid.equals(cid) !== true) await this.hold(id, node, cid, options)
+    if ((await node.stat(this.#placeOf(id), options))?.cid.equals(cid) !== true) {
+      if (!(await node.hasWhole(cid, options))) throw new StorageFailedError(`${node.name} has lost ${cid}, which was to become ${path}`)
+      await this.hold(id, node, cid, options)
+    }
     return this.#placeOf(id)
   }
 

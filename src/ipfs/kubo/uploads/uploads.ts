@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { formatDigest, sameDigest, type Digest } from '../../../oci/digest.ts'
-import { DigestMismatchError, StorageFailedError } from '../../../storage/errors.ts'
+import { DigestMismatchError, StorageFailedError, UploadBusyError } from '../../../storage/errors.ts'
 import type { EmbeddedStore } from '../../../storage/embedded/store.ts'
 import type { CheckedUpload } from '../../../storage/embedded/uploads.ts'
 import type { Statement } from '../../../storage/embedded/statement.ts'
@@ -18,6 +18,8 @@ export interface KuboUploadsParts {
   readonly local: EmbeddedStore
   readonly nodes: KuboNodes
   readonly log: Logger
+  /** Whether an upload is to become an object, as soon as it can. */
+  readonly isAwaited: (id: string) => boolean
 }
 
 /** `owner`: what this data directory calls itself at nodes that others use as well. */
@@ -29,14 +31,16 @@ export class KuboUploads implements SendingUploads {
   readonly #local: EmbeddedStore
   readonly #nodes: KuboNodes
   readonly #log: Logger
+  readonly #isAwaited: KuboUploadsParts['isAwaited']
   readonly #adopted: AdoptedUploads
   readonly #streams: UploadStreams
   readonly #sender: BlobSender
 
-  private constructor({ local, nodes, log }: KuboUploadsParts, owner: string) {
+  private constructor({ local, nodes, log, isAwaited }: KuboUploadsParts, owner: string) {
     this.#local = local
     this.#nodes = nodes
     this.#log = log
+    this.#isAwaited = isAwaited
     this.#adopted = new AdoptedUploads(local.database)
     this.#streams = new UploadStreams(local.uploads, nodes)
     this.#sender = new BlobSender(nodes, `/disco/staged/${owner}`)
@@ -82,6 +86,7 @@ export class KuboUploads implements SendingUploads {
   }
 
   async remove(id: string, options: AbortOptions = {}): Promise<void> {
+    if (this.#isAwaited(id)) throw new UploadBusyError(id)
     await this.#local.uploads.remove(id, options)
     await this.#local.database.write([this.#adopted.gone(id)], { freeing: true })
     await this.tidy(id)
