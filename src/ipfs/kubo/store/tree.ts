@@ -37,7 +37,7 @@ export function touch(one: string, other: string): boolean {
   return isAt(one, other) || isAt(other, one)
 }
 
-/** Whether `path` is `above`, or below it. */
+/** Whether `path` is `above`, or below it, as everything is below ''. */
 export function isAt(path: string, above: string): boolean {
-  return path === above || path.startsWith(`${above}/`)
+  return above === '' || path === above || path.startsWith(`${above}/`)
 }
