@@ -1,8 +1,8 @@
 import type { Config } from '../config/options.ts'
 import { Housekeeping } from '../global/housekeeping.ts'
-import { rescan } from '../global/rescan.ts'
 import type { RegistryCore } from '../registry/core.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { IndexCompletion } from './index-completion.ts'
 import type { BuiltStorage } from './storage.ts'
 
 export interface UpkeepGround {
@@ -25,29 +25,16 @@ export function createUpkeep({ config, storage, core, log }: UpkeepGround): Upke
     { removeUploads: core.removeUploads.bind(core), log: log.child({ name: 'housekeeping' }) },
     { enabled: config.uploadPurging, age: config.uploadPurgingAge, interval: config.uploadPurgingInterval, dryRun: config.uploadPurgingDryRun },
   )
-  const stopped = new AbortController()
-  let scanning: Promise<void> | undefined
-  const { background } = storage
+  const { apart, background } = storage
+  const completion = apart ? new IndexCompletion({ ...storage, log: log.child({ name: 'index' }) }) : undefined
   return {
     async start() {
       for (const part of background) part.start()
       await housekeeping?.start()
-      if (storage.apart) scanning = scan(storage, log.child({ name: 'index' }), stopped.signal)
+      completion?.start()
     },
     async stop() {
-      stopped.abort()
-      await housekeeping?.stop()
-      await Promise.all(background.map((part) => part.stop()))
-      await scanning
+      await Promise.all([housekeeping, completion, ...background].map((part) => part?.stop()))
     },
-  }
-}
-
-async function scan({ store, index, provides }: BuiltStorage, log: Logger, signal: AbortSignal): Promise<void> {
-  try {
-    const found = await rescan({ store, index, provides, log }, { signal })
-    if (found > 0) log.info({ images: found }, 'indexed the blocks of images that were here')
-  } catch (err) {
-    if (!signal.aborted) log.warn({ err }, 'could not look for images that the index lacks')
   }
 }

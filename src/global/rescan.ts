@@ -3,6 +3,7 @@ import type { DagIndex, ProvideQueue } from '../ipfs/node.ts'
 import { blobData, inRepository, repository, within } from '../registry/paths.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { isHere } from './clone-flight.ts'
 import { readDiscoFile } from './disco-file.ts'
 import { globalNames } from './images.ts'
 
@@ -10,6 +11,8 @@ export interface RescanParts {
   readonly store: ObjectStore
   readonly index: DagIndex
   readonly provides: ProvideQueue
+  /** Images that can't be laid out, which are not looked at; those that are found to be so come to it. @default none */
+  readonly hopeless?: Set<string>
   readonly log: Logger
 }
 
@@ -21,16 +24,23 @@ export interface RescanParts {
  * @returns how many were laid out
  */
 export async function rescan(parts: RescanParts, options: AbortOptions = {}): Promise<number> {
-  const { store, index, log } = parts
+  const { store, index, hopeless = new Set(), log } = parts
   let found = 0
   for await (const cid of globalNames(store, options)) {
-    if (await index.blocks.has(cid, options)) continue
+    const name = cid.toString()
+    if (hopeless.has(name) || (await index.blocks.has(cid, options))) continue
     try {
-      if (await layOut(cid, parts, options)) found++
-      else log.info({ cid: cid.toString() }, 'the blocks of an image are laid out as nobody can tell any more: it is not served to peers')
+      // It may be on its way in, by another machine.
+      if (!(await isHere(store, name, options))) continue
+      if (await layOut(cid, parts, options)) {
+        found++
+        continue
+      }
+      hopeless.add(name)
+      log.info({ cid: name }, 'the blocks of an image are laid out as nobody can tell any more: it is not served to peers')
     } catch (err) {
       options.signal?.throwIfAborted()
-      log.warn({ cid: cid.toString(), err }, 'the blocks of an image could not be indexed')
+      log.warn({ cid: name, err }, 'the blocks of an image could not be indexed')
     }
   }
   return found
