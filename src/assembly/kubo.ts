@@ -5,6 +5,7 @@ import { KuboDagIndex } from '../ipfs/kubo/dag/dag-index.ts'
 import { KuboNetwork } from '../ipfs/kubo/network/network.ts'
 import { KuboNode } from '../ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../ipfs/kubo/nodes/nodes.ts'
+import { Placement } from '../ipfs/kubo/store/placement.ts'
 import { KuboReader } from '../ipfs/kubo/store/reader.ts'
 import { KuboJournal } from '../ipfs/kubo/store/journal.ts'
 import { KuboStore } from '../ipfs/kubo/store/store.ts'
@@ -38,10 +39,16 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
     const journal = await KuboJournal.open(local)
     const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
     const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory: data, log }), (opened) => opened.close())
+    const placement = await Placement.open({ nodes, database, log })
     const index = await KuboDagIndex.open(database, nodes)
     const pins = await RemotePins.open({
       nodes, database, services: pinning, nameOf: (image, options) => manifestOf(store, image.toString(), options), log: log.child({ name: 'pinning' }),
     })
+    const tidy = async (options: AbortOptions): Promise<number> => {
+      const removed = (await uploads.clean(options)) + (await index.clean(options))
+      await placement.look(options)
+      return removed
+    }
     return {
       store,
       index,
@@ -52,7 +59,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
       apart: false,
       nodes: () => watch.states,
       checks: checksOf(nodes),
-      background: [watch, pins, ...(readonly ? [] : [new Tidier(async (options) => (await uploads.clean(options)) + (await index.clean(options)), log)])],
+      background: [watch, pins, ...(readonly ? [] : [new Tidier(tidy, log)])],
       network: ({ config, observability, log: own }) => new KuboNetwork({
         options: { peers: config.peer, findTimeout: config.cloneTimeout },
         nodes, store, uploads, queue: index.queue, observer: observability.observers.blocks, traceparent: observability.traceparent, log: own,

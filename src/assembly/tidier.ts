@@ -6,7 +6,7 @@ import type { Background } from './storage.ts'
 /** Milliseconds between two looks. */
 const INTERVAL = 3_600_000
 
-/** Removes what crashes left, at the start and once an hour. */
+/** Removes what crashes left, and looks at what is where, at the start and once an hour. */
 export class Tidier implements Background {
   readonly #tidy: (options: AbortOptions) => Promise<number>
   readonly #log: Logger
@@ -35,7 +35,7 @@ export class Tidier implements Background {
         const removed = await this.#tidy({ signal })
         if (removed > 0) this.#log.info({ removed }, 'removed what was left over at the IPFS nodes')
       } catch (err) {
-        if (!signal.aborted) this.#log.warn({ err }, 'could not remove what is left over at the IPFS nodes')
+        if (!signal.aborted) this.#log.warn({ err }, 'could not tidy up at the IPFS nodes')
       }
       await sleep(INTERVAL, undefined, { signal, ref: false }).catch(() => undefined)
     }

@@ -19,10 +19,13 @@ export function mfsPath(path: string): string {
 export class KuboNodes {
   /** In the order of the configuration, which the routing goes by. */
   readonly all: readonly KuboNode[]
+  /** Whether each is known to have nothing but what routes to it. */
+  isSettled: boolean
 
   constructor(nodes: readonly KuboNode[]) {
     if (nodes.length === 0) throw new RangeError('no IPFS node')
     this.all = nodes
+    this.isSettled = nodes.length === 1
   }
 
   /** The node to which the object at a path, or all that is below it, is written. */
@@ -32,6 +35,11 @@ export class KuboNodes {
     return node
   }
 
+  /** Whether a node may have something at a path, or below it: what is there is not known without its word. */
+  mayHave(node: KuboNode, path: string): boolean {
+    return !this.isSettled || !isOfOne(path) || node === this.nodeOf(path)
+  }
+
   /** That node, and then the others. */
   inOrder(path: string): readonly KuboNode[] {
     const first = this.nodeOf(path)
@@ -39,8 +47,8 @@ export class KuboNodes {
   }
 
   /**
-   * What the node of a path has, or another where it has nothing or is down. Undefined only where all have said that
-   * they have nothing.
+   * What the node of a path has, or another where it has nothing or is down. Undefined only where all that may have
+   * something have said that they have nothing.
    *
    * @throws StorageFailedError
    */
@@ -52,7 +60,7 @@ export class KuboNodes {
         if (found !== undefined) return { node, found }
       } catch (error) {
         signal?.throwIfAborted()
-        failure ??= error
+        if (this.mayHave(node, path)) failure ??= error
       }
     }
     if (failure !== undefined) throw failed(failure)
@@ -89,7 +97,7 @@ export class KuboNodes {
       } catch (error) {
         signal?.throwIfAborted()
         if (isBeyond(error)) return found()
-        if (!isNoFile(error)) failure ??= error
+        if (!isNoFile(error) && (passed > 0 || this.mayHave(node, path))) failure ??= error
       }
     }
     if (failure !== undefined) throw failed(failure)
@@ -110,9 +118,14 @@ export function routeOf(path: string, nodes: number): number {
   return Number(BigInt(`0x${hash}`) % BigInt(nodes))
 }
 
+/** Whether a path is at, or below, what is routed as a whole: a repository's first segment, a blob. */
+function isOfOne(path: string): boolean {
+  return idOf(path.split('/')) !== ''
+}
+
 function idOf(segments: readonly string[]): string {
-  const [, , , kind, first = '', , third] = segments
-  return kind === 'blobs' && third !== undefined ? third : first
+  const [, , , kind, first = '', , third = ''] = segments
+  return kind === 'blobs' ? third : first
 }
 
 /** What of Kubo's went wrong, for who asked for an object. */

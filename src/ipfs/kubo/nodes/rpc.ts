@@ -52,7 +52,7 @@ const MAX_ANSWER = 64 * 1024 * 1024
 const KEPT_SOCKETS = 64
 const PATIENCE: RpcPatience = { silence: 10_000, answer: 5000 }
 const LIMIT = 600_000
-/** Milliseconds that a node has which was silent last: else each call would have the patience of the first. */
+/** Milliseconds that a node which was silent last has for the next check, before calls fail that wait for it. */
 const SECOND_CHANCE = 500
 
 /**
@@ -69,6 +69,7 @@ export class KuboRpc {
   readonly #check: RpcOptions['check']
   readonly #patience: RpcPatience
   #checked: Promise<void> | undefined
+  #checkBegan = 0
   /** Why nothing is expected of it, where it was silent last. */
   #failure: unknown
 
@@ -132,7 +133,7 @@ export class KuboRpc {
   }
 
   async #checkNow(check: (rpc: KuboRpc) => Promise<void>): Promise<void> {
-    const began = performance.now()
+    const began = (this.#checkBegan = performance.now())
     try {
       await check(this)
       this.#failure = undefined
@@ -147,7 +148,7 @@ export class KuboRpc {
   async #soon(checked: Promise<void>): Promise<void> {
     const over = new AbortController()
     try {
-      await Promise.race([checked, sleep(SECOND_CHANCE, undefined, { signal: over.signal }).then(() => {
+      await Promise.race([checked, sleep(Math.max(0, this.#checkBegan + SECOND_CHANCE - performance.now()), undefined, { signal: over.signal }).then(() => {
         throw this.#failure
       })])
     } finally {

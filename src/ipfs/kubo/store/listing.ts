@@ -38,10 +38,11 @@ export class KuboListing {
     this.#nodes = nodes
   }
 
-  /** @throws StorageFailedError where not all nodes answer: what they have may be missing */
+  /** @throws StorageFailedError where not all nodes answer that may have some: it would be missing */
   async page(directory: string, { after, limit = 1000, signal }: ListOptions): Promise<string[]> {
     const lists = await Promise.all(this.#nodes.all.map((node) => this.#names(node, directory, { signal }).catch((error: unknown) => {
       signal?.throwIfAborted()
+      if (!this.#nodes.mayHave(node, directory)) return []
       throw failed(error)
     })))
     const pages = lists.map((names) => {

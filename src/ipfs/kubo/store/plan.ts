@@ -61,8 +61,7 @@ export class KuboPlan {
   async steps(options: AbortOptions = {}): Promise<Step[]> {
     try {
       const puts = [...this.#changes.units].map(([unit, child]) => this.#put({ node: this.#nodes.nodeOf(unit), path: unit, child, options }))
-      const removals = this.#changes.deletes.length === 0 ? [] : this.#nodes.all.map((node) =>
-        planRemovals(node, this.#changes, (path) => this.#nodes.nodeOf(path) === node, options))
+      const removals = this.#nodes.all.map((node) => planRemovals({ node, nodes: this.#nodes, changes: this.#changes, options }))
       const steps = (await Promise.all([...puts, ...removals])).flat()
       return steps.sort((a, b) => a.order - b.order)
     } catch (error) {

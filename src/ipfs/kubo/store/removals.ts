@@ -1,7 +1,7 @@
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import type { Branch } from './bundle.ts'
 import type { KuboChanges } from './changes.ts'
-import { mfsPath } from '../nodes/nodes.ts'
+import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { Step } from './plan.ts'
 import { isPruned, nameOf, parentOf } from './tree.ts'
@@ -9,26 +9,34 @@ import { isPruned, nameOf, parentOf } from './tree.ts'
 /** Directories read at once. */
 const AT_ONCE = 16
 
+export interface RemovalsToPlan {
+  readonly node: KuboNode
+  readonly nodes: KuboNodes
+  readonly changes: KuboChanges
+  readonly options: AbortOptions
+}
+
 /** What goes from one node, together with every directory in which nothing is left then. */
-export async function planRemovals(node: KuboNode, changes: KuboChanges, isHere: (unit: string) => boolean, options: AbortOptions): Promise<Step[]> {
-  const removals = new Removals(node, changes, isHere, options)
-  await inTurns(changes.deletes, ({ path, order }) => removals.add(path, order))
+export async function planRemovals(toPlan: RemovalsToPlan): Promise<Step[]> {
+  const { node, nodes, changes } = toPlan
+  const removals = new Removals(toPlan)
+  await inTurns(changes.deletes.filter(({ path }) => nodes.mayHave(node, path)), ({ path, order }) => removals.add(path, order))
   await removals.prune()
   return removals.steps
 }
 
 class Removals {
   readonly #node: KuboNode
+  readonly #nodes: KuboNodes
   readonly #changes: KuboChanges
-  readonly #isHere: (unit: string) => boolean
   readonly #options: AbortOptions
   readonly #removed = new Map<string, number>()
   readonly #names = new Map<string, Promise<readonly string[]>>()
 
-  constructor(node: KuboNode, changes: KuboChanges, isHere: (unit: string) => boolean, options: AbortOptions) {
+  constructor({ node, nodes, changes, options }: RemovalsToPlan) {
     this.#node = node
+    this.#nodes = nodes
     this.#changes = changes
-    this.#isHere = isHere
     this.#options = options
   }
 
@@ -80,7 +88,7 @@ class Removals {
   }
 
   #kept(path: string): Branch | object | undefined {
-    return this.#changes.at(path, this.#isHere)
+    return this.#changes.at(path, (unit) => this.#nodes.nodeOf(unit) === this.#node)
   }
 
   async #exists(path: string): Promise<boolean> {
