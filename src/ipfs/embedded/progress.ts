@@ -22,6 +22,11 @@ export class Progress {
     this.#wake()
   }
 
+  /** Whether `beyond` would not wait. */
+  isBeyond(position: number): boolean {
+    return this.#position > position || this.#state !== 'running'
+  }
+
   /** The position as soon as it is beyond `position`, or where it has ended. @throws the reason of its failure */
   async beyond(position: number, signal: AbortSignal | undefined): Promise<number> {
     const aborted = Promise.withResolvers<void>()

@@ -31,16 +31,27 @@ export class RecentBytes {
   }
 
   /** Takes a copy. Waits for who would miss bytes that have to go, though not long. */
-  async add(chunk: Uint8Array): Promise<void> {
+  add(chunk: Uint8Array): Promise<void> | undefined {
+    const last = this.#segments.at(-1)
+    if (last === undefined || last.length + chunk.length > CHUNK_SIZE) return this.#addLong(chunk)
+    this.#put(last, chunk)
+    return undefined
+  }
+
+  async #addLong(chunk: Uint8Array): Promise<void> {
     for (let rest = chunk; rest.length > 0; ) {
       const last = this.#segments.at(-1)
       const segment = last !== undefined && last.length < CHUNK_SIZE ? last : await this.#segment()
       const part = rest.subarray(0, CHUNK_SIZE - segment.length)
-      segment.buffer.set(part, segment.length)
-      segment.length += part.length
-      this.#end += part.length
+      this.#put(segment, part)
       rest = rest.subarray(part.length)
     }
+  }
+
+  #put(segment: Segment, bytes: Uint8Array): void {
+    segment.buffer.set(bytes, segment.length)
+    segment.length += bytes.length
+    this.#end += bytes.length
   }
 
   /** Bytes from there on, at least one; undefined where they have not come or have gone. */

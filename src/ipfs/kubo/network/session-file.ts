@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { giveBack } from '../../../storage/give-back.ts'
 import { createDigester, formatDigest } from '../../../oci/digest.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStore } from '../../../storage/object-store.ts'
 import type { BlockObserver } from '../../../telemetry/block-observer.ts'
@@ -39,6 +38,14 @@ export interface KuboFileParts {
 /** Bytes at the end of a file that nobody reads before the whole has been found right. */
 const WITHHELD = CHUNK_SIZE
 
+/**
+ * Bytes behind those that are being fetched, up to which it is read: in front, reading would ask for the same blocks
+ * itself, a session of its own, which makes the fetch a tenth slower.
+ */
+const FRONT = 12 * CHUNK_SIZE
+/** Bytes that are read before anything is known of what is there. */
+const AT_ONCE = 4 * CHUNK_SIZE
+
 /** One file of a session: the node of its path fetches it, and what it gives is hashed here. Nothing of it is stored here. */
 export class KuboSessionFile implements FileFetch {
   readonly done: Promise<{ readonly upload: string | undefined }>
@@ -48,6 +55,8 @@ export class KuboSessionFile implements FileFetch {
   readonly #upload = randomUUID()
   readonly #progress = new Progress()
   readonly #recent = new RecentBytes()
+  /** What the node has fetched, as far as it tells: twice a second. */
+  readonly #fetched = new Progress()
   readonly #hold: KuboHold
   /** The object is at its path already. */
   #here = false
@@ -61,6 +70,7 @@ export class KuboSessionFile implements FileFetch {
     this.#parts = parts
     this.node = parts.nodes.nodeOf(wanted.path)
     this.#hold = new KuboHold(this.node, wanted.cid)
+    this.#fetched.reach(AT_ONCE)
     this.done = this.#run().catch((error: unknown) => {
       throw parts.signal.aborted ? parts.signal.reason : unavailable(error)
     })
@@ -154,15 +164,15 @@ export class KuboSessionFile implements FileFetch {
   /** The node fetches all of it at once, because what it gives looks ahead only little. */
   async #follow(arrived: Arrival, stop: AbortController, options: AbortOptions): Promise<void> {
     const held = this.#holdIt(arrived, options)
-    held.catch((error: unknown) => stop.abort(error))
+    held.then(() => this.#fetched.finish(), (error: unknown) => stop.abort(error))
     const helped = new HelpingNodes(this.#others, this.wanted.cid, arrived, options)
     try {
       const digester = this.#digester()
-      for await (const chunk of this.node.cat(this.wanted.cid, options)) {
+      await this.node.pour(this.wanted.cid, this.#size, (bytes) => {
         arrived.now()
-        await digester.add(chunk)
-        giveBack(chunk)
-      }
+        const added = digester.add(bytes)
+        return this.#fetched.isBeyond(this.#recent.end) ? added : this.#untilFetched(added, options)
+      }, options)
       digester.end()
       await held
     } catch (error) {
@@ -174,16 +184,23 @@ export class KuboSessionFile implements FileFetch {
     }
   }
 
+  async #untilFetched(added: Promise<void> | undefined, { signal }: AbortOptions): Promise<void> {
+    await added
+    await this.#fetched.beyond(this.#recent.end, signal)
+  }
+
   get #others(): readonly KuboNode[] {
     return this.#parts.nodes.all.filter((node) => node !== this.node)
   }
 
   async #holdIt(arrived: Arrival, options: AbortOptions): Promise<void> {
     if (this.wanted.cid.multihash.code === IDENTITY) return
-    let before = 0
-    await this.#hold.fetch(({ bytes, blocks }: HoldProgress) => {
-      if (blocks > before) arrived.now()
-      before = blocks
+    let before: HoldProgress = { bytes: 0, blocks: 0 }
+    await this.#hold.fetch((progress) => {
+      const { bytes, blocks } = progress
+      if (blocks > before.blocks) arrived.now()
+      this.#fetched.reach(Math.max(bytes - FRONT, before.bytes))
+      before = progress
       if (bytes - this.#size > DAG_LIMITS.overhead(this.#size) || blocks > DAG_LIMITS.blocks(this.#size)) {
         throw new VerificationError(`the DAG of file ${this.wanted.cid} is refused: it is too large for its data`)
       }
@@ -202,15 +219,16 @@ export class KuboSessionFile implements FileFetch {
     digester.end()
   }
 
-  #digester(): { add(chunk: Uint8Array): Promise<void>; end(): void } {
+  #digester(): { add(chunk: Uint8Array): Promise<void> | undefined; end(): void } {
     const { cid, digest } = this.wanted
     const digester = createDigester(digest.algorithm)
     return {
-      add: async (chunk) => {
+      add: (chunk) => {
         if (this.#recent.end + chunk.length > this.#size) throw new VerificationError(`file ${cid} has more than the ${this.#size} bytes that it claims`)
         digester.update(chunk)
-        await this.#recent.add(chunk)
-        this.#progress.reach(this.#recent.end - WITHHELD)
+        const added = this.#recent.add(chunk)
+        if (added === undefined) this.#progress.reach(this.#recent.end - WITHHELD)
+        return added?.then(() => this.#progress.reach(this.#recent.end - WITHHELD))
       },
       end: () => {
         if (this.#recent.end !== this.#size) throw new VerificationError(`file ${cid} has ${this.#recent.end} bytes, not the ${this.#size} that it claims`)

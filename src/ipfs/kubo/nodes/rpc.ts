@@ -6,12 +6,12 @@ import { OneBufferAgent } from '../../gateway/one-buffer-agent.ts'
 import { withoutUser } from '../../../oci/url-user.ts'
 import { untilAborted } from '../../../oci/until-aborted.ts'
 import type { AbortOptions } from '../../../storage/object-store.ts'
+import { commandUrl, type KuboOptions } from './command-url.ts'
 import { KuboDownError, KuboRefusedError } from './errors.ts'
 import { sendForm } from './form.ts'
+import { PlainCall, type Take } from './plain-call.ts'
+import { beginningOf, refusalOf } from './refusal.ts'
 import { Silence } from './silence.ts'
-
-/** Options of a command by their names in Kubo's reference; `arg` may be several. */
-export type KuboOptions = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
 export interface CallOptions extends AbortOptions {
   /** Sent as the one file of a form. A chunk is the reader's until it asks for the next one. */
@@ -43,6 +43,8 @@ interface Asked {
 
 interface Asking extends CallOptions {
   readonly began: (request: ClientRequest) => void
+  /** The body gave no more. */
+  readonly broken: (reason: unknown) => void
   readonly silence: Silence | undefined
 }
 
@@ -62,6 +64,8 @@ const SECOND_CHANCE = 500
 export class KuboRpc {
   /** Where it is, without the user. */
   readonly name: string
+  /** Whether `pour` gives anything. */
+  readonly pours: boolean
   readonly #base: URL
   /** Of the user whom the URL names. Never to be logged. */
   readonly #authorization: string | undefined
@@ -79,6 +83,7 @@ export class KuboRpc {
     if (!base.pathname.endsWith('/')) base.pathname += '/'
     this.#base = base
     this.#authorization = token === undefined ? authorization : `Bearer ${token}`
+    this.pours = base.protocol === 'http:'
     this.#check = check
     this.#patience = patience
     this.name = `${base.protocol}//${base.host}${base.pathname === '/' ? '' : base.pathname}`
@@ -122,6 +127,40 @@ export class KuboRpc {
     yield* this.#stream(command, options, call)
   }
 
+  /**
+   * Gives the bytes of an answer to who takes them, for less than `stream` does it: see `PlainCall`. They may not be all;
+   * over TLS, which it does not speak, there are none.
+   *
+   * @returns how many. @throws KuboDownError, KuboRefusedError, what `take` threw
+   */
+  async pour(command: string, options: KuboOptions, take: Take, call: Omit<CallOptions, 'body'> = {}): Promise<number> {
+    const { signal } = call
+    if (!this.pours) return 0
+    signal?.throwIfAborted()
+    await this.#ready(signal)
+    let hung: Error | undefined
+    const silence = this.#watch(call, (reason) => plain.destroy((hung = reason)))
+    const plain = new PlainCall(commandUrl(this.#base, command, options), this.#headers, (bytes) => {
+      silence.rest()
+      const taken = take(bytes)
+      if (taken === undefined) silence.heard()
+      return taken?.then(() => silence.heard())
+    })
+    const abort = (): void => plain.destroy(signal?.reason)
+    signal?.addEventListener('abort', abort)
+    try {
+      const { status, size, text } = await plain.answer
+      if (status !== 200) throw refusalOf(this.name, command, { status, text })
+      return size
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw this.#failed(command, error, hung)
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      silence.end()
+    }
+  }
+
   close(): void {
     this.#agent.destroy()
   }
@@ -160,12 +199,13 @@ export class KuboRpc {
     let response: IncomingMessage | undefined
     let asked: ClientRequest | undefined
     let hung: Error | undefined
+    let broken: { readonly reason: unknown } | undefined
     const silence = command === 'version' ? undefined : this.#watch(call, (reason) => {
       hung = reason
       asked?.destroy(reason)
     })
     try {
-      response = await this.#answer(command, options, { ...call, began: (request) => (asked = request), silence })
+      response = await this.#answer(command, options, { ...call, began: (request) => (asked = request), broken: (reason) => (broken = { reason }), silence })
       silence?.heard()
       for await (const chunk of response) {
         silence?.rest()
@@ -177,16 +217,21 @@ export class KuboRpc {
       if (late !== undefined) throw new KuboRefusedError(this.name, command, late)
     } catch (error) {
       call.signal?.throwIfAborted()
-      const cause = hung ?? (isTransport(error) ? error : undefined)
-      if (cause === undefined) throw error
-      const failure = new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
-      this.#checked = undefined
-      if (cause === hung) this.#failure = failure
-      throw failure
+      if (broken !== undefined) throw broken.reason
+      throw this.#failed(command, error, hung)
     } finally {
       silence?.end()
       if (response?.complete === false) response.destroy()
     }
+  }
+
+  #failed(command: string, error: unknown, hung: Error | undefined): unknown {
+    const cause = hung ?? (isTransport(error) ? error : undefined)
+    if (cause === undefined) return error
+    const failure = new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
+    this.#checked = undefined
+    if (cause === hung) this.#failure = failure
+    return failure
   }
 
   #watch({ limit = LIMIT }: CallOptions, cut: (reason: Error) => void): Silence {
@@ -198,18 +243,21 @@ export class KuboRpc {
   }
 
   async #answer(command: string, options: KuboOptions, call: Asking, again = true): Promise<IncomingMessage> {
-    const { body, signal, silence, began } = call
+    const { body, signal, silence, began, broken } = call
     const boundary = body === undefined ? undefined : randomUUID()
     const { request, response } = this.#request(command, options, { boundary, signal })
     began(request)
     if (body === undefined) request.end()
     // Kubo may refuse before it has read all: then its answer counts, and not that it hung up.
     const sent = body === undefined || boundary === undefined ? undefined : sendForm(request, body, boundary, silence)
-    sent?.catch((error: unknown) => request.destroy(error instanceof Error ? error : new Error(String(error))))
+    sent?.catch((error: unknown) => {
+      broken(error)
+      request.destroy(new Error('the body gave no more', { cause: error }))
+    })
     try {
       const answer = await response
       if (answer.statusCode === 200) return answer
-      throw await refusalOf(this.name, command, answer)
+      throw refusalOf(this.name, command, { status: answer.statusCode ?? 0, text: await beginningOf(answer) })
     } catch (error) {
       request.destroy()
       // The other side may close a kept connection in the moment in which it is used again.
@@ -219,16 +267,17 @@ export class KuboRpc {
     }
   }
 
+  get #headers(): Readonly<Record<string, string>> {
+    return this.#authorization === undefined ? {} : { authorization: this.#authorization }
+  }
+
   #request(command: string, options: KuboOptions, { boundary, signal }: { boundary: string | undefined; signal: AbortSignal | undefined }): Asked {
-    const url = new URL(`api/v0/${command}`, this.#base)
-    for (const [name, value] of Object.entries(options)) {
-      for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) if (one !== undefined) url.searchParams.append(name, String(one))
-    }
+    const url = commandUrl(this.#base, command, options)
     const requestOptions: RequestOptions = {
       agent: this.#agent,
       method: 'POST',
       headers: {
-        ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+        ...this.#headers,
         ...(boundary === undefined ? { 'content-length': 0 } : { 'content-type': `multipart/form-data; boundary=${boundary}` }),
       },
       ...(signal === undefined ? {} : { signal }),
@@ -240,20 +289,6 @@ export class KuboRpc {
     })
     return { request, response }
   }
-}
-
-/** `{"Message":"file does not exist","Code":0,"Type":"error"}`, or a line of a server before it. */
-async function refusalOf(node: string, command: string, answer: IncomingMessage): Promise<KuboRefusedError> {
-  let text = ''
-  for await (const chunk of answer) if (text.length < 4096) text += String(chunk)
-  try {
-    const { Message } = JSON.parse(text) as { Message?: unknown }
-    if (typeof Message === 'string') return new KuboRefusedError(node, command, Message)
-  } catch {
-    // not Kubo's own words
-  }
-  const status = answer.statusCode ?? 0
-  return new KuboRefusedError(node, command, `status ${status}: ${text.trim().slice(0, 200)}`, status)
 }
 
 function isTransport(error: unknown): error is NodeJS.ErrnoException {
