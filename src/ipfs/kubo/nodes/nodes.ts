@@ -131,7 +131,8 @@ function idOf(segments: readonly string[]): string {
 /** What of Kubo's went wrong, for who asked for an object. */
 export function failed(error: unknown): unknown {
   if (!(error instanceof KuboDownError || error instanceof KuboRefusedError)) return error
-  return new StorageFailedError(error.message, { cause: error, ...(error instanceof KuboDownError && { summary: 'an IPFS node does not answer' }) })
+  // Its message has the cause's in it, and is not to be told twice.
+  return new StorageFailedError(error.message, { cause: error.cause, ...(error instanceof KuboDownError && { summary: 'an IPFS node does not answer' }) })
 }
 
 function isNoFile(error: unknown): boolean {
