@@ -11,12 +11,16 @@ import type { Block } from '../../unixfs/block.ts'
 import { chunkHashesOf, layoutFile } from '../../unixfs/file-layout.ts'
 import { layoutTree } from '../../unixfs/tree-layout.ts'
 import { KuboBlocks } from './blocks.ts'
+import { LeftOvers } from '../nodes/left-overs.ts'
 import type { KuboNode, MfsStat } from '../nodes/node.ts'
 import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import { profileHashes } from './profile.ts'
 
 /** Where in MFS DAGs are held of which nothing but their CID is asked: those of objects that are there in another layout. */
 const DAGS = '/disco/dags'
+const MAKING = 'making-'
+/** Milliseconds after which what was being made there will not be finished. */
+const MAKING_TIME = 60 * 60 * 1000
 
 /** `path`: the object; `cid`: what it is there as; `root`: its DAG of the profile, held at `node`. */
 const DAG_TABLES = `
@@ -38,19 +42,21 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
   readonly queue: ProvideTable
   readonly #database: Database
   readonly #nodes: KuboNodes
+  readonly #leftOvers: LeftOvers
 
-  private constructor(database: Database, nodes: KuboNodes) {
+  private constructor(database: Database, nodes: KuboNodes, leftOvers: LeftOvers) {
     this.blocks = new KuboBlocks(nodes)
     this.queue = new ProvideTable(database)
     this.#database = database
     this.#nodes = nodes
+    this.#leftOvers = leftOvers
   }
 
   /** @param database the local one. @throws StorageFailedError */
   static async open(database: Database, nodes: KuboNodes): Promise<KuboDagIndex> {
     await database.migrate('ipfs', [BLOCK_TABLES + PROVIDE_TABLES])
     await database.migrate('kubo-dags', [DAG_TABLES])
-    return new KuboDagIndex(database, nodes)
+    return new KuboDagIndex(database, nodes, await LeftOvers.open(database, nodes))
   }
 
   async file(path: string, { content, signal }: FileOptions = {}): Promise<CID> {
@@ -85,9 +91,10 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
     return this.queue.add(roots, options)
   }
 
-  /** Lets go of the DAGs that were made for objects that are no more. @returns how many */
-  async clean(options: AbortOptions = {}): Promise<number> {
-    let gone = 0
+  /** Lets go of the DAGs that were made for objects that are no more, or were not finished. @returns how many */
+  async clean(options: AbortOptions & { readonly patience?: number | undefined } = {}): Promise<number> {
+    const { signal, patience = MAKING_TIME } = options
+    let gone = await this.#leftOvers.remove(DAGS, { isForNobody: ({ name }) => name.startsWith(MAKING), patience, signal })
     let after = ''
     for (;;) {
       const rows = this.#database.all<DagRow>('SELECT path, cid, root, node FROM kubo_dag WHERE path > ? ORDER BY path LIMIT ?', after, PAGE)
@@ -108,18 +115,25 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
   /** The object stays what it is, as others may name it by the CID that it has; its DAG of the profile is held beside. */
   async #addAgain(path: string, node: KuboNode, { cid }: MfsStat, options: AbortOptions): Promise<CID> {
     await node.makeDirectory(DAGS, options)
-    const making = `${DAGS}/making-${randomUUID()}`
-    const root = await node.add(node.read(mfsPath(path), options), { toFiles: making, signal: options.signal })
-    await node.link(root, heldAt(root), { ...options, force: true, flush: true })
-    await node.remove(making, options)
-    await this.#database.write([{ sql: 'INSERT OR REPLACE INTO kubo_dag VALUES (?, ?, ?, ?)', params: [path, cid.bytes, root.bytes, node.name] }], options)
-    return root
+    // Under a name of its own until its CID is known.
+    const making = `${DAGS}/${MAKING}${randomUUID()}`
+    try {
+      const root = await node.add(node.read(mfsPath(path), options), { toFiles: making, signal: options.signal })
+      await node.link(root, heldAt(root), { ...options, force: true, flush: true })
+      await this.#database.write([{ sql: 'INSERT OR REPLACE INTO kubo_dag VALUES (?, ?, ?, ?)', params: [path, cid.bytes, root.bytes, node.name] }], options)
+      return root
+    } finally {
+      // What can't be removed now is later.
+      await node.remove(making).catch(() => {})
+    }
   }
 
   async #forgetUnlessThere({ path, root, node: name }: DagRow, options: AbortOptions): Promise<boolean> {
     const node = this.#nodes.all.find((one) => one.name === name)
     if (node === undefined || (await this.#nodes.stat(path, options)) !== undefined) return false
-    await node.remove(heldAt(CID.decode(root)), options)
+    // The same bytes may have two digests.
+    const other = this.#database.get('SELECT path FROM kubo_dag WHERE root = ? AND node = ? AND path <> ?', root, name, path)
+    if (other === undefined) await node.remove(heldAt(CID.decode(root)), options)
     await this.#database.write([{ sql: 'DELETE FROM kubo_dag WHERE path = ?', params: [path] }], options)
     return true
   }

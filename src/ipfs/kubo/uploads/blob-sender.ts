@@ -2,6 +2,7 @@ import { dirname } from 'node:path/posix'
 import type { CID } from 'multiformats/cid'
 import { StorageFailedError } from '../../../storage/errors.ts'
 import type { AbortOptions } from '../../../storage/object-store.ts'
+import { KuboRefusedError } from '../nodes/errors.ts'
 import type { FlushOption, KuboNode } from '../nodes/node.ts'
 import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { StreamedBlob } from './upload-stream.ts'
@@ -17,8 +18,8 @@ export interface BlobToSend {
   readonly streamed: Promise<StreamedBlob | undefined>
 }
 
-/** How long what a node holds for an upload that nobody knows is left alone, in milliseconds: it may be about to be known. */
-const PATIENCE = 60 * 60 * 1000
+/** Milliseconds for what a node links at once where it has it; else it would look for it for ever. */
+const HOLD_TIMEOUT = 30_000
 
 /** Sees to it that blobs are at their nodes, whole, and holds them there, each under the id of its upload. */
 export class BlobSender {
@@ -28,8 +29,6 @@ export class BlobSender {
   readonly #ready = new WeakSet<KuboNode>()
   /** Uploads for which something may be held, as far as this process knows. */
   readonly #holding = new Map<string, KuboNode>()
-  /** Since when what is held was for nobody, in milliseconds since the epoch. */
-  readonly #unknown = new Map<string, number>()
 
   /** @param directory in the MFS of each node, this registry's own */
   constructor(nodes: KuboNodes, directory: string) {
@@ -62,11 +61,23 @@ export class BlobSender {
     const streamed = await blob.streamed
     const isWhole = streamed?.cid.equals(cid) === true ? streamed.isWhole : (await node.hasBlock(cid, options)) ? () => node.isWhole(place, options) : undefined
     if (isWhole !== undefined) {
-      await this.hold(id, node, cid, options)
-      if ((await isWhole()) === true) return
+      if ((await this.#holdSoon(id, node, cid, options)) && (await isWhole()) === true) return
       await node.remove(place, options)
     }
     await this.#sendFile(node, place, blob, options)
+  }
+
+  /** @returns whether it could be held: a collection of garbage may have taken it */
+  async #holdSoon(id: string, node: KuboNode, cid: CID, { signal }: AbortOptions): Promise<boolean> {
+    const patience = AbortSignal.timeout(HOLD_TIMEOUT)
+    try {
+      await this.hold(id, node, cid, { signal: signal === undefined ? patience : AbortSignal.any([signal, patience]) })
+      return true
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (error !== patience.reason) throw error
+      return false
+    }
   }
 
   /** The blob that the node of its path has whole, under whatever CID. @throws StorageFailedError where it has no more */
@@ -91,43 +102,31 @@ export class BlobSender {
     this.#holding.delete(id)
   }
 
-  /** Lets go of what nobody has known for a while. @returns how many */
-  async letGoOf(isUnknown: (id: string) => Promise<boolean>, options: AbortOptions, patience: number = PATIENCE): Promise<number> {
-    let gone = 0
-    for (const node of this.#nodes.all) {
-      for (const { name } of (await node.list(this.#directory, options)) ?? []) {
-        if (!(await isUnknown(decodeURIComponent(name)))) continue
-        const since = this.#unknown.get(name) ?? Date.now()
-        this.#unknown.set(name, since)
-        if (Date.now() - since < patience) continue
-        await node.remove(`${this.#directory}/${name}`, options)
-        this.#unknown.delete(name)
-        gone++
-      }
-    }
-    return gone
-  }
-
   /** What was linked there, by the original or by a clone, may have come in part only. */
   async #isWholeAt(node: KuboNode, path: string, at: CID, { streamed }: BlobToSend, options: AbortOptions): Promise<boolean> {
     return (await streamed)?.cid.equals(at) === true || (await node.isWhole(mfsPath(path), options)) === true
   }
 
   async #sendFile(node: KuboNode, place: string, { id, cid, read }: BlobToSend, { signal }: AbortOptions): Promise<void> {
-    if (!this.#ready.has(node)) await node.makeDirectory(dirname(place), { signal })
-    this.#ready.add(node)
     this.#holding.set(id, node)
-    let sent: CID
-    try {
-      sent = await node.add(read(), { toFiles: place, signal })
-    } catch (error) {
-      // Somebody may have emptied its MFS.
-      this.#ready.delete(node)
-      throw error
-    }
+    const sent = await this.#addTo(node, place, read, { signal })
     if (sent.equals(cid)) return
     await node.remove(place)
     throw new StorageFailedError(`the IPFS node ${node.name} made ${sent} of a blob that is ${cid}`)
+  }
+
+  async #addTo(node: KuboNode, place: string, read: BlobToSend['read'], options: AbortOptions): Promise<CID> {
+    const wasReady = this.#ready.has(node)
+    if (!wasReady) await node.makeDirectory(dirname(place), options)
+    this.#ready.add(node)
+    try {
+      return await node.add(read(), { toFiles: place, ...options })
+    } catch (error) {
+      this.#ready.delete(node)
+      // Somebody may have emptied its MFS.
+      if (wasReady && error instanceof KuboRefusedError && error.reason.includes(' does not exist')) return this.#addTo(node, place, read, options)
+      throw error
+    }
   }
 
   #placeOf(id: string): string {

@@ -26,7 +26,11 @@ export class CollectionWatch {
 
   async #put(options: AbortOptions): Promise<CID> {
     const bytes = randomBytes(32)
+    const mark = cidOf(RAW, sha256(bytes))
     await this.#node.putBlock(bytes, options)
-    return cidOf(RAW, sha256(bytes))
+    // What is put while a collection is under way may be spared by it, and what is put next not. To let go of what
+    // nobody holds is to wait until there is none.
+    await this.#node.unpin(mark, options)
+    return mark
   }
 }

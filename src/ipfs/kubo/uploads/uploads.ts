@@ -8,8 +8,10 @@ import type { AbortOptions, AppendOptions, ByteRange, FinishedUpload, ListOption
 import type { Logger } from '../../../telemetry/logger.ts'
 import { layoutFile } from '../../unixfs/file-layout.ts'
 import { ADOPTED_TABLES, AdoptedUploads, type AdoptedBlob } from './adopted-uploads.ts'
-import { BlobSender } from './blob-sender.ts'
+import { LeftOvers } from '../nodes/left-overs.ts'
+import type { MfsEntry } from '../nodes/node.ts'
 import { failed, type KuboNodes } from '../nodes/nodes.ts'
+import { BlobSender } from './blob-sender.ts'
 import type { SendingUploads, SentBlob } from './sent-blob.ts'
 import { UploadStreams } from './upload-streams.ts'
 
@@ -20,6 +22,16 @@ export interface KuboUploadsParts {
   readonly log: Logger
   /** Whether an upload is to become an object, as soon as it can. */
   readonly isAwaited: (id: string) => boolean
+}
+
+/** Where in MFS blobs are held that wait for their commit: below a directory for each data directory, each under the id of its upload. */
+const STAGED = '/disco/staged'
+const HOUR = 60 * 60 * 1000
+
+/** Milliseconds for which something has to have been for nobody. */
+export interface CleaningPatience {
+  readonly own: number
+  readonly others: number
 }
 
 /** `owner`: what this data directory calls itself at nodes that others use as well. */
@@ -35,15 +47,19 @@ export class KuboUploads implements SendingUploads {
   readonly #adopted: AdoptedUploads
   readonly #streams: UploadStreams
   readonly #sender: BlobSender
+  readonly #leftOvers: LeftOvers
+  readonly #owner: string
 
-  private constructor({ local, nodes, log, isAwaited }: KuboUploadsParts, owner: string) {
+  private constructor({ local, nodes, log, isAwaited }: KuboUploadsParts, leftOvers: LeftOvers, owner: string) {
     this.#local = local
     this.#nodes = nodes
     this.#log = log
     this.#isAwaited = isAwaited
     this.#adopted = new AdoptedUploads(local.database)
     this.#streams = new UploadStreams(local.uploads, nodes)
-    this.#sender = new BlobSender(nodes, `/disco/staged/${owner}`)
+    this.#sender = new BlobSender(nodes, `${STAGED}/${owner}`)
+    this.#leftOvers = leftOvers
+    this.#owner = owner
   }
 
   /** @throws StorageFailedError */
@@ -53,7 +69,7 @@ export class KuboUploads implements SendingUploads {
     await database.write([{ sql: 'INSERT OR IGNORE INTO kubo_owner VALUES (1, ?)', params: [randomBytes(8).toString('hex')] }])
     const row = database.get<{ owner: string }>('SELECT owner FROM kubo_owner')
     if (row === undefined) throw new StorageFailedError('the database has lost the name of the data directory')
-    return new KuboUploads(parts, row.owner)
+    return new KuboUploads(parts, await LeftOvers.open(database, parts.nodes), row.owner)
   }
 
   /** Ends what is being sent; what came is kept. */
@@ -106,12 +122,8 @@ export class KuboUploads implements SendingUploads {
   async finish({ id, path, digest }: FinishedUpload, options: AbortOptions = {}): Promise<SentBlob> {
     if (this.#adopted.stat(id) !== undefined) return this.#finishAdopted({ id, path, digest }, options)
     this.#streams.end(id)
-    const checked = await this.#local.uploads.check(id, digest, options)
     try {
-      return await this.#told(() => this.#send(id, path, checked, options), options)
-    } catch (error) {
-      await checked.lease.release()
-      throw error
+      return await this.#sendChecked(id, path, await this.#local.uploads.check(id, digest, options), options)
     } finally {
       // Held, or to be sent from the file.
       this.#streams.drop(id)
@@ -132,9 +144,26 @@ export class KuboUploads implements SendingUploads {
     }
   }
 
-  /** Lets go of what nodes hold for uploads that have been gone for a while. @returns how many */
-  async clean(options: AbortOptions = {}): Promise<number> {
-    return this.#told(() => this.#sender.letGoOf(async (id) => (await this.stat(id)) === undefined, options), options)
+  /**
+   * Lets go of what nodes hold for uploads that have been gone for an hour, and for data directories that have been gone
+   * for a month: an upload is not under way for as long. @returns how much
+   */
+  async clean(options: AbortOptions & { readonly patience?: CleaningPatience | undefined } = {}): Promise<number> {
+    const { signal, patience = { own: HOUR, others: 30 * 24 * HOUR } } = options
+    const isGone = async ({ name }: MfsEntry): Promise<boolean> => (await this.stat(decodeURIComponent(name))) === undefined
+    return this.#told(async () => {
+      const own = await this.#leftOvers.remove(`${STAGED}/${this.#owner}`, { isForNobody: isGone, patience: patience.own, signal })
+      return own + (await this.#leftOvers.remove(STAGED, { isForNobody: ({ name }) => name !== this.#owner, patience: patience.others, signal }))
+    }, options)
+  }
+
+  async #sendChecked(id: string, path: string, checked: CheckedUpload, options: AbortOptions): Promise<SentBlob> {
+    try {
+      return await this.#told(() => this.#send(id, path, checked, options), options)
+    } catch (error) {
+      await checked.lease.release()
+      throw error
+    }
   }
 
   async #send(id: string, path: string, checked: CheckedUpload, options: AbortOptions): Promise<SentBlob> {
