@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import {
-  CopyObjectCommand, DeleteObjectsCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand,
+  CopyObjectCommand, DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand,
   type CopyObjectCommandInput, type ObjectCannedACL, type S3Client, type ServerSideEncryption, type StorageClass,
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
@@ -10,6 +10,7 @@ import type { AbortOptions } from '../object-store.ts'
 import { SERVER_TIME } from './client.ts'
 import { Downloads, type Download } from './downloads.ts'
 import { isAbsent, isBareAbsence, isBeyondEnd, isUnlikeExpected } from './failures.ts'
+import { keys } from './keys.ts'
 import type { Settled } from './options.ts'
 import { withRetries } from './retries.ts'
 
@@ -56,6 +57,10 @@ export interface PageOptions extends AbortOptions {
 
 /** Keys in one request to delete, or one answer to list: S3's limits. */
 export const PAGE = 1000
+/** Of no object. */
+const NO_ETAG = '"00000000000000000000000000000000"'
+/** What an object gets where nothing is said; servers that know no classes understand nothing else. */
+const DEFAULT_CLASSES: ReadonlySet<string> = new Set(['NONE', 'STANDARD'])
 const nothing = (): boolean => false
 
 /** Everything that is done with a bucket, one request a method, by paths below its root directory. Retried until it is done. */
@@ -88,9 +93,19 @@ export class Bucket {
     return key.slice(this.#root.length)
   }
 
-  /** @throws StorageFailedError when there is no such bucket, or it may not be used */
-  async check({ signal }: AbortOptions = {}): Promise<void> {
-    await withRetries(`the bucket ${this.name}`, signal, nothing, (sending) => this.client.send(new HeadBucketCommand({ Bucket: this.name }), sending))
+  /**
+   * Whether it can be used: it is there, may be listed (what is missing is forbidden for who may not), and `writable`: heeds
+   * the conditions of writes, without which several processes could not keep out of each other's way.
+   *
+   * @throws StorageFailedError
+   */
+  async check({ writable }: { readonly writable: boolean }): Promise<void> {
+    await this.page(keys.conditions, { limit: 1 })
+    if (!writable) return
+    const data = Buffer.from('{}')
+    await this.putIf(keys.conditions, data, undefined)
+    const heeded = (await this.putIf(keys.conditions, data, undefined)) === undefined && (await this.putIf(keys.conditions, data, NO_ETAG)) === undefined
+    if (!heeded) throw new StorageFailedError(`the server of the bucket ${this.name} does not heed If-Match and If-None-Match of a PUT; Disco needs one that does`)
   }
 
   async head(path: string, { signal }: AbortOptions = {}): Promise<Found | undefined> {
@@ -246,7 +261,7 @@ export class Bucket {
       ...(objectAcl === undefined || r2 ? {} : { ACL: objectAcl as ObjectCannedACL }),
       ...(encrypt ? { ServerSideEncryption: (keyId === undefined ? 'AES256' : 'aws:kms') satisfies ServerSideEncryption } : {}),
       ...(keyId === undefined ? {} : { SSEKMSKeyId: keyId }),
-      ...(storageClass === undefined || storageClass === 'NONE' ? {} : { StorageClass: storageClass as StorageClass }),
+      ...(storageClass === undefined || DEFAULT_CLASSES.has(storageClass) ? {} : { StorageClass: storageClass as StorageClass }),
     }
   }
 

@@ -24,6 +24,8 @@ export function makeClient(options: Settled): S3Client {
     // Tries are counted in one place, ours, which can send a stream anew as well.
     maxAttempts: 1,
     followRegionRedirects: true,
+    // It would have a connection of its own for each piece, and wait for servers that do not know it.
+    expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT,
       socketTimeout: IDLE_TIMEOUT,

@@ -12,28 +12,38 @@ export interface Server {
 /** In milliseconds: to connect, and for bytes that are waited for. */
 const CONNECT_TIMEOUT = 5_000
 const SILENCE = 15_000
-/** Bytes into which what comes first is read: a head. */
+/** Bytes of the memory that a connection has of its own. */
 const FIRST = 16 * 1024
+/** Bytes below which the rest of a piece of memory is not worth a read. */
+const LEAST = 2048
+
+/** Memory that is filled from its start to its end. */
+interface Slot {
+  readonly bytes: Buffer
+  filled: number
+  /** Bytes that have been looked at. */
+  taken: number
+  /** Nothing more is to come into it. */
+  retired: boolean
+}
 
 /**
- * A socket that reads into memory of ours, which costs a quarter of what it costs to have new memory for each read. One
- * chunk at a time is good, and one more is read ahead.
+ * A socket that reads into memory of ours, which costs a quarter of what it costs to have new memory for each read: while
+ * somebody looks at what came, it fills the rest. TLS gives what it has decrypted even after it was told to stop, so some
+ * is always left for that.
  */
 export class Connection {
   readonly #socket: Socket
-  readonly #first = Buffer.allocUnsafeSlow(FIRST)
-  #come: { readonly chunk: Buffer; readonly memory: Uint8Array } | undefined
-  #buffers: readonly Buffer[] = [this.#first]
-  #turn = 0
-  /** Where the next read goes to; and what somebody looks at. */
-  #upcoming: Uint8Array = this.#first
-  #held: Uint8Array | undefined
-  #reading = true
+  #current: Slot = slotOf(Buffer.allocUnsafeSlow(FIRST))
+  /** In the order of what came. */
+  readonly #queue: Slot[] = [this.#current]
+  #free: Slot[] = []
   #waiting: PromiseWithResolvers<void> | undefined
   #failure: Error | undefined
+  #reading = true
 
   private constructor(server: Server) {
-    const onread = { buffer: () => this.#nextBuffer(), callback: (size: number, buffer: Uint8Array) => this.#read(size, buffer) }
+    const onread = { buffer: () => this.#nextBuffer(), callback: (size: number) => this.#read(size) }
     const { host, port, tls, verify } = server
     const options = { host, port, onread, noDelay: true, timeout: CONNECT_TIMEOUT }
     this.#socket = tls
@@ -55,39 +65,41 @@ export class Connection {
 
   /** Whether it can be used: nobody has closed it, and nothing came that nobody asked for. */
   get usable(): boolean {
-    return this.#failure === undefined && this.#come === undefined
+    return this.#failure === undefined && this.#queue.every(({ filled, taken }) => filled === taken)
   }
 
   send(text: string): void {
     this.#socket.write(text, 'latin1')
   }
 
-  /** Memory for what comes from now on, in turns: of two, one is read into while the other is looked at. */
-  use(buffers: readonly Buffer[]): void {
-    this.#buffers = buffers
+  /** Memory for what comes from now on, at least two pieces. */
+  use(memory: readonly Buffer[]): void {
+    this.#retire()
+    this.#free = memory.map(slotOf)
   }
 
-  /** Back to its own. */
+  /** Nothing in particular is to come. */
   useOwn(): void {
-    this.#buffers = [this.#first]
+    this.#retire()
+    this.#free = []
   }
 
   /** What came. Good until the next one is asked for. */
   async next(): Promise<Buffer> {
-    this.#held = undefined
-    this.#continue()
-    while (this.#come === undefined) {
+    this.#letGo()
+    for (;;) {
+      const slot = this.#queue.find(({ filled, taken }) => filled > taken)
+      if (slot !== undefined) {
+        const chunk = slot.bytes.subarray(slot.taken, slot.filled)
+        slot.taken = slot.filled
+        return chunk
+      }
       if (this.#failure !== undefined) throw this.#failure
       this.#waiting ??= Promise.withResolvers()
       const timer = setTimeout(() => this.#socket.destroy(timedOut()), SILENCE)
       await this.#waiting.promise
       clearTimeout(timer)
     }
-    const { chunk, memory } = this.#come
-    this.#come = undefined
-    this.#held = memory
-    this.#continue()
-    return chunk
   }
 
   destroy(): void {
@@ -96,8 +108,7 @@ export class Connection {
 
   /** Nobody waits for it; a process may end. */
   rest(): void {
-    this.#held = undefined
-    this.#continue()
+    this.#letGo()
     this.#socket.unref()
   }
 
@@ -105,24 +116,43 @@ export class Connection {
     this.#socket.ref()
   }
 
-  /** Reads on, where that goes into memory that nobody looks at. */
-  #continue(): void {
-    if (this.#reading || this.#come !== undefined || this.#upcoming === this.#held) return
+  #retire(): void {
+    for (const slot of [...this.#free, ...this.#queue]) slot.retired = true
+  }
+
+  #letGo(): void {
+    while (this.#queue[0] !== undefined && this.#queue[0] !== this.#current && this.#queue[0].taken === this.#queue[0].filled) {
+      const slot = this.#queue.shift()
+      if (slot !== undefined && !slot.retired) this.#free.push(slot)
+    }
+    if (this.#reading || !this.#hasRoom()) return
     this.#reading = true
     this.#socket.resume()
   }
 
-  #nextBuffer(): Uint8Array {
-    this.#upcoming = this.#buffers[this.#turn++ % this.#buffers.length] ?? this.#first
-    return this.#upcoming
+  #hasRoom(): boolean {
+    const { bytes, filled, retired } = this.#current
+    return this.#free.length > 0 || (!retired && bytes.byteLength - filled > bytes.byteLength / 4) || this.#queue.every((slot) => slot.filled === slot.taken)
   }
 
-  #read(size: number, memory: Uint8Array): boolean {
-    this.#come = { chunk: Buffer.from(memory.buffer, memory.byteOffset, size), memory }
-    this.#reading = false
+  #nextBuffer(): Uint8Array {
+    const { bytes, filled, retired } = this.#current
+    if (!retired && bytes.byteLength - filled >= LEAST) return bytes.subarray(filled)
+    const slot = this.#free.shift() ?? { ...slotOf(Buffer.allocUnsafeSlow(FIRST)), retired: true }
+    slot.filled = 0
+    slot.taken = 0
+    this.#queue.push(slot)
+    this.#current = slot
+    return slot.bytes
+  }
+
+  #read(size: number): boolean {
+    this.#current.filled += size
     this.#waiting?.resolve()
     this.#waiting = undefined
-    return false
+    // What comes although it was told to stop does not start it again.
+    this.#reading &&= this.#hasRoom()
+    return this.#reading
   }
 
   #fail(error: Error): void {
@@ -130,6 +160,10 @@ export class Connection {
     this.#waiting?.resolve()
     this.#waiting = undefined
   }
+}
+
+function slotOf(bytes: Buffer): Slot {
+  return { bytes, filled: 0, taken: 0, retired: false }
 }
 
 function reset(message: string): Error {

@@ -11,9 +11,9 @@ const REST = 3_000
 const RESTING = 64
 /** Bytes of a head at most. */
 const HEAD = 64 * 1024
-/** Memory of a reader: of one that has not shown yet that it takes chunks promptly, or found too many others that do; and of those. */
-const SMALL = 64 * 1024
-const LARGE = 1024 * 1024
+/** Memory of a reader, each two pieces: of one that has not shown yet that it takes chunks promptly, or found too many others that do; and of those. */
+const SMALL = 32 * 1024
+const LARGE = 512 * 1024
 /** A chunk that comes back later was for a slow reader, in milliseconds. */
 const PROMPT = 100
 const FAST_READERS = 16
@@ -96,8 +96,8 @@ export class Downloads {
   async *#chunks(connection: Connection, server: string, length: number, rest: Buffer, keep: boolean, wasPrompt: boolean): AsyncGenerator<Uint8Array, void, void> {
     let left = length
     let fast: readonly Buffer[] | undefined
-    const small = Buffer.allocUnsafeSlow(Math.min(SMALL, Math.max(length, 1)))
-    connection.use([small])
+    const small = [Buffer.allocUnsafeSlow(SMALL), Buffer.allocUnsafeSlow(SMALL)]
+    connection.use(small)
     let prompt = wasPrompt
     try {
       for (let chunk = rest; ; chunk = await connection.next()) {
@@ -108,7 +108,7 @@ export class Downloads {
         } else if (!prompt && fast !== undefined) {
           this.#fastReaders--
           fast = undefined
-          connection.use([small])
+          connection.use(small)
         }
         if (chunk.byteLength > left) throw new Error('more came than was announced')
         left -= chunk.byteLength

@@ -44,7 +44,7 @@ export class Journal {
     const { locks, steps } = parse(found.data, commit)
     return {
       locks,
-      finish: (held) => this.#finish(held, steps.map((step) => ('put' in step ? { put: step.put, data: Buffer.from(step.data, 'base64') } : step))),
+      finish: (held) => this.#finish(held, steps.map((step) => ('put' in step ? { put: step.put, data: Buffer.from(step.data, 'base64') } : step)), found.modifiedAt),
       forget: () => this.#bucket.delete([keys.journal(commit)]),
     }
   }
@@ -53,8 +53,8 @@ export class Journal {
     await Promise.all(this.#clearing)
   }
 
-  async #finish(held: Held, steps: readonly Step[]): Promise<void> {
-    await applySteps(this.#bucket, this.#places, steps, held)
+  async #finish(held: Held, steps: readonly Step[], notedAt?: number): Promise<void> {
+    await applySteps(this.#bucket, this.#places, steps, held, notedAt)
     held.assert()
     held.end()
     // With its locks gone it is over, whether this succeeds or not.

@@ -16,6 +16,7 @@ export interface BucketPlaces {
  * What is ours in a bucket and no objects, below its root directory:
  *
  *     .disco/
+ *       conditions                     shows whether the server heeds those of writes
  *       chunks/<path>                  hashes of the chunks of the object there, see chunk-objects.ts
  *       journal/<commit>               what a commit is about to do, see journal.ts
  *       locks/<stripe>                 who is at work on which groups of paths, see locks.ts
@@ -25,6 +26,7 @@ export interface BucketPlaces {
 const OWN = '.disco'
 
 export const keys = {
+  conditions: '.disco/conditions',
   chunks: (path: string): string => `${OWN}/chunks/${path}`,
   journals: '.disco/journal/',
   journal: (commit: string): string => `${OWN}/journal/${commit}`,

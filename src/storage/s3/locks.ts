@@ -66,14 +66,11 @@ export class Locks {
     await this.#turns.idle()
   }
 
-  /** Finishes what processes that died were about to do. */
-  async recover(options: AbortOptions): Promise<void> {
-    const { objects } = await this.#bucket.page(keys.lock(''), options)
-    for (const { path } of objects) {
-      const found = await this.#register(path.slice(keys.lock('').length)).read(options)
-      const { commit } = found?.value ?? {}
-      if (found !== undefined && commit !== undefined && isOver(found)) await this.#finish(commit, options.signal)
-    }
+  /** Finishes what a process that died was about to do, which had this lock. */
+  async recover(name: string, options: AbortOptions): Promise<void> {
+    const found = await this.#register(name).read(options)
+    const { commit } = found?.value ?? {}
+    if (found !== undefined && commit !== undefined && isOver(found)) await this.#finish(commit, options.signal)
   }
 
   async #take(names: readonly string[], signal: AbortSignal | undefined): Promise<HeldLocks> {

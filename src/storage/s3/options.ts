@@ -15,6 +15,8 @@ export interface S3Options {
   readonly encrypt?: boolean | undefined
   /** With this key of its KMS. */
   readonly keyId?: string | undefined
+  /** Signatures of version 4; there are no others any more. @default true */
+  readonly v4Auth?: boolean | undefined
   /** Over TLS, where the endpoint does not say. @default true */
   readonly secure?: boolean | undefined
   /** Believe any certificate. @default false */
@@ -84,6 +86,7 @@ export function settle(options: S3Options): Settled {
     ...(options.bucket === '' ? ['bucket is missing'] : []),
     ...(region === undefined && regionEndpoint === undefined ? ['region is missing: it says where in Amazon the bucket is'] : []),
     ...(r2 && regionEndpoint === undefined ? ['regionendpoint is missing: https://<account>.r2.cloudflarestorage.com'] : []),
+    ...(options.v4Auth === false ? ['v4auth is false: signatures of version 2 are not made any more'] : []),
     ...((options.accessKey === undefined) === (options.secretKey === undefined) ? [] : ['accesskey and secretkey belong together']),
     ...(STORAGE_CLASSES.has(settled.storageClass ?? '') ? [] : [`storageclass ${storageClass} is none of ${[...STORAGE_CLASSES].join(', ')}`]),
     ...(ACLS.has(objectAcl) ? [] : [`objectacl ${objectAcl} is none of ${[...ACLS].join(', ')}`]),

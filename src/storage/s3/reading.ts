@@ -10,7 +10,7 @@ export interface ObjectReadOptions extends ReadOptions {
 }
 
 /** Cuts in a row without a byte in between. */
-const CUTS = 7
+const CUTS = 10
 
 /**
  * The bytes of an object as they come. A connection that is cut is begun anew where it was, at the same object: another

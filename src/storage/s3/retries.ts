@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isPassing, storageFailed } from './failures.ts'
 
-/** Tries of one request: with the pauses between them, a server may be away for some seconds. */
-const TRIES = 7
-/** No more tries are begun after so long, whatever they were spent on, in milliseconds. */
-const TIMEOUT = 20_000
-/** The first pause is up to so long, each next one twice that, in milliseconds. */
+/** A server may be away for so long: then the last try is begun, in milliseconds. Where a try takes as long, there is a second one. */
+const PATIENCE = 12_000
+/** The first pause is up to so long, each next one up to twice that, in milliseconds. */
 const PAUSE = 100
-const MAX_PAUSE = 4_000
+const MAX_PAUSE = 2_000
 
 /** What the SDK takes beside a command. */
 export interface Sending {
@@ -22,7 +20,7 @@ export interface Sending {
  */
 export async function withRetries<T>(what: string, signal: AbortSignal | undefined, answers: (error: unknown) => boolean, request: (sending: Sending) => Promise<T>): Promise<T> {
   const sending = signal === undefined ? {} : { abortSignal: signal }
-  const deadline = performance.now() + TIMEOUT
+  const deadline = performance.now() + PATIENCE
   for (let tried = 1; ; tried++) {
     signal?.throwIfAborted()
     try {
@@ -30,7 +28,7 @@ export async function withRetries<T>(what: string, signal: AbortSignal | undefin
     } catch (error) {
       signal?.throwIfAborted()
       if (answers(error)) throw error
-      if (tried === TRIES || performance.now() > deadline || !isPassing(error)) throw storageFailed(what, error)
+      if (!isPassing(error) || (tried > 1 && performance.now() > deadline)) throw storageFailed(what, error)
     }
     await pause(tried, signal)
   }
@@ -39,7 +37,7 @@ export async function withRetries<T>(what: string, signal: AbortSignal | undefin
 /** Longer each time, and never as long as another's: whoever was turned away at once must not come back at once. */
 export async function pause(tried: number, signal: AbortSignal | undefined): Promise<void> {
   try {
-    await sleep(Math.random() * Math.min(MAX_PAUSE, PAUSE * 2 ** (tried - 1)), undefined, signal === undefined ? {} : { signal })
+    await sleep((0.5 + Math.random() / 2) * Math.min(MAX_PAUSE, PAUSE * 2 ** (tried - 1)), undefined, signal === undefined ? {} : { signal })
   } catch (error) {
     signal?.throwIfAborted()
     throw error

@@ -20,13 +20,20 @@ export function stepsOf(changes: readonly Change[]): Step[] {
   })
 }
 
-/** Does steps that nothing sees before the last of them at once, all others one after the other. */
-export async function applySteps(bucket: Bucket, places: BucketPlaces, steps: readonly Step[], held: Pick<Held, 'signal' | 'assert'>): Promise<void> {
+/**
+ * Does steps that nothing sees before the last of them at once, all others one after the other.
+ *
+ * @param notedAt of a commit that was cut off, in milliseconds since the epoch: what needs no lock may have been put since, and stays
+ */
+export async function applySteps(
+  bucket: Bucket, places: BucketPlaces, steps: readonly Step[], held: Pick<Held, 'signal' | 'assert'>, notedAt: number = Infinity,
+): Promise<void> {
+  const isLater = ({ path, modifiedAt }: Dated): boolean => places.isConstant(path) && modifiedAt > notedAt
   for (const wave of wavesOf(steps, places)) {
     held.assert()
     const { signal } = held
     if (wave instanceof Map) await withSeveral([...wave], AT_ONCE, ([path, data]) => bucket.put(path, data, { signal }))
-    else await withSeveral(wave, AT_ONCE, (step) => deleteTree(bucket, step.delete, new Set(step.except), { signal }))
+    else await withSeveral(wave, AT_ONCE, (step) => deleteTree(bucket, step.delete, (object) => step.except.includes(object.path) || isLater(object), { signal }))
   }
 }
 
@@ -50,13 +57,18 @@ function wavesOf(steps: readonly Step[], places: BucketPlaces): Wave[] {
   return waves
 }
 
-/** The object at a path and all below it, page by page. */
-export async function deleteTree(bucket: Bucket, path: string, except: ReadonlySet<string>, { signal }: AbortOptions): Promise<void> {
+interface Dated {
+  readonly path: string
+  readonly modifiedAt: number
+}
+
+/** The object at a path and all below it, page by page, but for what stays. */
+async function deleteTree(bucket: Bucket, path: string, stays: (object: Dated) => boolean, { signal }: AbortOptions): Promise<void> {
   const [above, under] = [path, `${path}/`]
   let after: string | undefined
   for (let prefix = above; ; prefix = under) {
     const { objects, more } = await bucket.page(prefix, { after, signal })
-    const found = objects.filter((object) => (object.path === path || object.path.startsWith(under)) && !except.has(object.path))
+    const found = objects.filter((object) => (object.path === path || object.path.startsWith(under)) && !stays(object))
     await deletePaths(bucket, found.flatMap((object) => [object.path, ...(object.size > CHUNK_SIZE ? [keys.chunks(object.path)] : [])]), { signal })
     if (!more) return
     const last = objects.at(-1)?.path ?? ''

@@ -13,6 +13,7 @@ import { Locks } from './locks.ts'
 import { settle, type S3Options } from './options.ts'
 import { PiecePool } from './piece-pool.ts'
 import { readObject } from './reading.ts'
+import { Recovery } from './recovery.ts'
 import { withSeveral } from './several.ts'
 import { stepsOf } from './steps.ts'
 import { StreamHashes } from './stream-hashes.ts'
@@ -46,6 +47,7 @@ export class S3Store implements ObjectStore, ChunkHashes {
   readonly #chunks: ChunkObjects
   readonly #journal: Journal
   readonly #locks: Locks
+  readonly #recovery: Recovery
   readonly #sweeper: Sweeper
 
   private constructor(bucket: Bucket, places: BucketPlaces) {
@@ -55,6 +57,7 @@ export class S3Store implements ObjectStore, ChunkHashes {
     this.#chunks = new ChunkObjects(bucket, this.#hashes, pool)
     this.#journal = new Journal(bucket, places)
     this.#locks = new Locks(bucket, (commit) => this.#journal.unfinished(commit))
+    this.#recovery = new Recovery(bucket, this.#locks)
     this.#sweeper = new Sweeper(bucket, places)
     this.uploads = new S3Uploads({ bucket, pool, hashes: this.#hashes })
   }
@@ -64,9 +67,8 @@ export class S3Store implements ObjectStore, ChunkHashes {
     const settled = settle(options)
     const store = new S3Store(bucket ?? new Bucket(makeClient(settled), settled), places)
     try {
-      // Whoever may not list a bucket is told that what is missing in it is forbidden.
-      await store.bucket.page(keys.lock(''), { limit: 1 })
-      if (!readonly) await store.#locks.recover({})
+      await store.bucket.check({ writable: !readonly })
+      if (!readonly) await store.#recovery.start()
     } catch (error) {
       await store.close()
       throw error
@@ -77,6 +79,7 @@ export class S3Store implements ObjectStore, ChunkHashes {
 
   /** Uploads and reads must have come to their end before. */
   async close(): Promise<void> {
+    await this.#recovery.close()
     await this.#sweeper.close()
     await this.#locks.close()
     await this.#journal.close()
@@ -161,9 +164,12 @@ export class S3Store implements ObjectStore, ChunkHashes {
   async #place(checked: readonly CheckedUpload[], uploads: readonly FinishedUpload[], options: AbortOptions): Promise<void> {
     await withSeveral(checked, AT_ONCE, async ({ session, chunks }, index) => {
       const path = uploads[index]?.path
-      if (path === undefined || (await this.bucket.head(path, options)) !== undefined) return
-      session.assert()
       const pieces = session.record.pieces.map(({ name, size }) => ({ path: keys.piece(session.id, name), size }))
+      if (path === undefined) return
+      // To look takes longer than to copy the same bytes once more.
+      const quick = pieces.length <= 1 && this.#places.isConstant(path)
+      if (!quick && (await this.bucket.head(path, options)) !== undefined) return
+      session.assert()
       const etag = await compose(this.bucket, pieces, path, options)
       if (chunks !== undefined) await this.#chunks.put(path, { etag, size: pieces.reduce((sum, { size }) => sum + size, 0) }, chunks)
     })

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { StorageFailedError } from '../errors.ts'
 import type { Bucket } from './bucket.ts'
+import { emptyOf, inMemory, loadInto, type Filled, type Readable } from './filled.ts'
 import { keys } from './keys.ts'
-import { MIN_PART } from './options.ts'
+import { MAX_PARTS, MIN_PART } from './options.ts'
 import { PIECE, type PiecePool } from './piece-pool.ts'
 import { readObject } from './reading.ts'
 import type { TakenSession } from './taken-session.ts'
@@ -14,23 +15,11 @@ const IN_FLIGHT = 4
 /** When nothing more has come for so long, what there is is made durable, and others get the memory. In milliseconds. */
 const IDLE = 5_000
 
-/** Memory with some of the bytes. */
-interface Filled {
-  readonly bytes: Uint8Array
-  used: number
-  /** Bytes that have been given to the hash. */
-  fed: number
-  hashing: Promise<void>
-}
-
 interface Segment extends UploadPiece {
   readonly start: number
   /** Until it is durable. */
   memory: readonly Filled[] | undefined
 }
-
-/** Bytes of an upload that can be read: in memory, or from a place in one of its objects. */
-export type Readable = { readonly bytes: Uint8Array } | { readonly name: string; readonly offset: number; readonly length: number }
 
 export interface UploadWriterParts {
   readonly bucket: Bucket
@@ -177,29 +166,7 @@ export class UploadWriter {
   /** Gets back what was too small to stay, with room for more. */
   async #load(tail: UploadPiece): Promise<void> {
     const { bucket, pool, session, hash } = this.#parts
-    const memory = (await pool.take(Math.ceil(tail.size / PIECE) + 1)).map(emptyOf)
-    try {
-      let at = 0
-      for await (const chunk of readObject(bucket, keys.piece(session.id, tail.name), {})) {
-        for (let taken = 0; taken < chunk.byteLength; ) {
-          const target = memory[Math.floor(at / PIECE)]
-          if (target === undefined) throw new StorageFailedError(`${tail.name} of upload ${session.id} has grown`)
-          const part = chunk.subarray(taken, taken + PIECE - target.used)
-          target.bytes.set(part, target.used)
-          target.used += part.byteLength
-          target.fed = hash === undefined ? 0 : target.used
-          taken += part.byteLength
-          at += part.byteLength
-        }
-      }
-      if (at !== tail.size) throw new StorageFailedError(`${tail.name} of upload ${session.id} has ${at} bytes instead of ${tail.size}`)
-    } catch (error) {
-      for (const { bytes } of memory) pool.give(bytes)
-      throw error
-    }
-    const used = memory.filter(({ used }, index) => used > 0 || index === 0)
-    for (const { bytes } of memory.slice(used.length)) pool.give(bytes)
-    this.#filling = used
+    this.#filling = await loadInto(pool, tail.size, readObject(bucket, keys.piece(session.id, tail.name), {}), hash !== undefined)
     this.#filled = tail.size
     this.#loaded = { ...tail, start: this.#start }
     this.#tail = undefined
@@ -237,6 +204,7 @@ export class UploadWriter {
   }
 
   #fly(): void {
+    if (this.#segments.length === MAX_PARTS) throw new StorageFailedError(`S3 takes ${MAX_PARTS} parts: for blobs of this size chunksize has to be larger`)
     const segment: Segment = { name: this.#name(), size: this.#filled, start: this.#start, memory: this.#filling }
     const { pool, session } = this.#parts
     const memory = this.#filling
@@ -286,18 +254,3 @@ export class UploadWriter {
     return name
   }
 }
-
-function emptyOf(bytes: Uint8Array): Filled {
-  return { bytes, used: 0, fed: 0, hashing: Promise.resolve() }
-}
-
-/** A copy: the memory is another's as soon as the bytes are elsewhere. */
-function inMemory(memory: readonly Filled[], offset: number): Readable | undefined {
-  let at = offset
-  for (const { bytes, used } of memory) {
-    if (at < used) return { bytes: Uint8Array.from(bytes.subarray(at, used)) }
-    at -= used
-  }
-  return undefined
-}
-

@@ -58,7 +58,8 @@ export class S3Server {
   }
 
   options(bucket: string, host: string = this.host): S3Options {
-    return { bucket, regionEndpoint: `http://${host}`, region: 'us-east-1', accessKey: ACCESS_KEY, secretKey: SECRET_KEY, forcePathStyle: true }
+    const scheme = this.#arguments.includes('--cert') ? 'https' : 'http'
+    return { bucket, regionEndpoint: `${scheme}://${host}`, region: 'us-east-1', accessKey: ACCESS_KEY, secretKey: SECRET_KEY, forcePathStyle: true }
   }
 
   /** What Distribution has in its configuration for a bucket. */

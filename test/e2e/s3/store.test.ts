@@ -5,7 +5,9 @@ import { after, before, describe, it } from 'node:test'
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
-import { S3OptionsError, type S3Options } from '../../../src/storage/s3/options.ts'
+import { Bucket } from '../../../src/storage/s3/bucket.ts'
+import { makeClient } from '../../../src/storage/s3/client.ts'
+import { S3OptionsError, settle, type S3Options } from '../../../src/storage/s3/options.ts'
 import { S3Store } from '../../../src/storage/s3/store.ts'
 import { Sweeper } from '../../../src/storage/s3/sweeper.ts'
 import { collect, fill, text } from '../../contract/bytes.ts'
@@ -41,7 +43,7 @@ const contract = (name: string, more: Partial<S3Options>): void => objectStoreCo
     },
     files: async () => {
       const { objects } = await store.bucket.page('')
-      return objects.filter(({ path }) => !/^\.disco\/(?:chunks|locks|journal)\//.test(path)).length
+      return objects.filter(({ path }) => !/^\.disco\/(?:chunks|locks|journal|conditions)\b/.test(path)).length
     },
     close: async () => {
       for (const each of [store, ...others]) await each.close()
@@ -57,6 +59,17 @@ describe('S3Store', () => {
     const wrong: S3Options = { bucket: '', accessKey: 'a', chunkSize: 1000, storageClass: 'GOLD', objectAcl: 'all', multipartCopyMaxConcurrency: 0 }
     await assert.rejects(S3Store.open(wrong, { places }), (error) => error instanceof S3OptionsError
       && ['bucket', 'region', 'secretkey', 'storageclass GOLD', 'objectacl all', 'chunksize', 'multipartcopymaxconcurrency'].every((part) => error.message.includes(part)))
+  })
+
+  it('is not used with a server that does not heed the conditions of writes', async () => {
+    const settled = settle(await server.bucket())
+    const client = makeClient(settled)
+    client.middlewareStack.add((next) => async (args) => {
+      const { headers } = args.request as { headers: Record<string, string> }
+      for (const name of ['if-match', 'if-none-match']) delete headers[name]
+      return next(args)
+    }, { step: 'build', name: 'heedless' })
+    await assert.rejects(S3Store.open(settled, { places, bucket: new Bucket(client, settled) }), /does not heed/)
   })
 
   it('has objects where Distribution looks for them', async () => {
@@ -103,7 +116,8 @@ describe('S3Store', () => {
     await sweeper.sweep({}, Date.now() - 60_000)
     assert.equal((await bucket.page('.disco/uploads/')).objects.length, 3)
     await sweeper.sweep({}, Date.now() + 60_000)
-    assert.deepEqual((await bucket.page('.disco/')).objects.map(({ path }) => path.replace(/-.*/, '')), ['.disco/uploads/alive/00000', '.disco/uploads/alive/session'])
+    assert.deepEqual((await bucket.page('.disco/uploads/')).objects.map(({ path }) => path.replace(/-.*/, '')), ['.disco/uploads/alive/00000', '.disco/uploads/alive/session'])
+    assert.deepEqual((await bucket.page('.disco/journal/')).objects, [])
     const { Uploads = [] } = await bucket.client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))
     assert.deepEqual(Uploads.map(({ Key }) => Key), ['of/somebody/else'])
     await store.close()
