@@ -6,8 +6,6 @@ import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import { KuboPlan, type Step } from './plan.ts'
 
-/** Milliseconds. */
-const LINK_TIMEOUT = 30_000
 /** Paths that one call removes. */
 const REMOVED_AT_ONCE = 50
 /** Small files that are rather written one by one than given as a bundle. */
@@ -111,13 +109,12 @@ export class KuboExecution {
   async #change(step: Step): Promise<void> {
     const { node, path } = step
     try {
-      // What the node has it links at once; else it would look for it for ever.
-      const signal = AbortSignal.timeout(LINK_TIMEOUT)
-      if ('link' in step) await node.link(step.link, mfsPath(path), { signal })
+      // Else it would look for it for ever. How long a link takes tells nothing: it waits behind a collection of garbage.
+      if ('link' in step && this.#isBlob(step) && !(await node.hasBlock(step.link))) throw new StorageFailedError(`${node.name} does not have ${step.link}, which is to be at ${path}`)
+      if ('link' in step) await node.link(step.link, mfsPath(path))
       else if ('write' in step) await node.write(mfsPath(path), step.write)
-      else if ('replace' in step) await node.link(step.replace, mfsPath(path), { signal, force: true })
+      else if ('replace' in step) await node.link(step.replace, mfsPath(path), { force: true })
     } catch (error) {
-      if (error instanceof DOMException) throw new StorageFailedError(`${node.name} does not have what is to be at ${path}`, { cause: error })
       // Somebody else was faster: the next look tells what is still to be done.
       if (!(error instanceof KuboRefusedError && error.reason.endsWith('directory already has entry by that name'))) throw error
     }
