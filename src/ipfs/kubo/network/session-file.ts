@@ -11,9 +11,10 @@ import { decodeNode } from '../../unixfs/node.ts'
 import { DAG_LIMITS, walkFile } from '../../unixfs/walk-file.ts'
 import type { Window } from '../../unixfs/window.ts'
 import { Arrival } from './arrival.ts'
+import { checkGoesOn } from './dag-end.ts'
 import { HelpingNodes } from './helping-nodes.ts'
 import { KuboHold, type HoldProgress } from '../nodes/hold.ts'
-import type { KuboNodes } from '../nodes/nodes.ts'
+import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import { unavailable } from './source.ts'
 import type { KuboUploads } from '../uploads/uploads.ts'
@@ -45,6 +46,9 @@ const WITHHELD = CHUNK_SIZE
 const FRONT = 12 * CHUNK_SIZE
 /** Bytes that are read before anything is known of what is there. */
 const AT_ONCE = 4 * CHUNK_SIZE
+
+/** Milliseconds without a byte after which it is doubted that any will come of a file that is here. */
+const DOUBT = 1000
 
 /** One file of a session: the node of its path fetches it, and what it gives is hashed here. Nothing of it is stored here. */
 export class KuboSessionFile implements FileFetch {
@@ -120,14 +124,16 @@ export class KuboSessionFile implements FileFetch {
     const { path, cid, digest } = this.wanted
     const at = await nodes.stat(path, { signal })
     this.#here = at !== undefined
-    if (at !== undefined && at.found.cid.equals(cid)) {
+    const isSame = at?.found.cid.equals(cid) === true
+    // The original links what it has only read a part of.
+    if (isSame && (await at.node.isWhole(mfsPath(path), { signal })) === true) {
       this.#checkSize(at.found.size)
       this.#progress.reach(at.found.size)
       return { upload: undefined }
     }
     await this.#bring()
     this.#progress.reach(this.#size)
-    this.#beside = this.#here
+    this.#beside = this.#here && !(isSame && at.node === this.node)
     if (this.#here) return { upload: undefined }
     await uploads.adopt(this.#upload, { cid, size: this.#size, digest, path, repository }, { signal })
     await this.#hold.release()
@@ -164,7 +170,11 @@ export class KuboSessionFile implements FileFetch {
   /** The node fetches all of it at once, because what it gives looks ahead only little. */
   async #follow(arrived: Arrival, stop: AbortController, options: AbortOptions): Promise<void> {
     const held = this.#holdIt(arrived, options)
-    held.then(() => this.#fetched.finish(), (error: unknown) => stop.abort(error))
+    const over = new AbortController()
+    held.then(() => {
+      this.#fetched.finish()
+      if (!over.signal.aborted) this.#doubt(arrived, stop, over.signal)
+    }, (error: unknown) => stop.abort(error))
     const helped = new HelpingNodes(this.#others, this.wanted.cid, arrived, options)
     try {
       const digester = this.#digester()
@@ -179,9 +189,20 @@ export class KuboSessionFile implements FileFetch {
       stop.abort(error)
       throw error
     } finally {
+      over.abort()
       await held.catch(() => {})
       await helped.end()
     }
+  }
+
+  /** All of it is here: when it is not given all the same, it is looked why. */
+  #doubt(arrived: Arrival, stop: AbortController, over: AbortSignal): void {
+    const callOff = arrived.watch(DOUBT, () => {
+      checkGoesOn(this.node, this.wanted.cid, { size: this.#size, given: this.#recent.end, signal: over }).catch((error: unknown) => {
+        if (error instanceof VerificationError) stop.abort(error)
+      })
+    })
+    over.addEventListener('abort', callOff)
   }
 
   async #untilFetched(added: Promise<void> | undefined, { signal }: AbortOptions): Promise<void> {
