@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { rescan, type RescanParts } from '../global/rescan.ts'
 import type { Background } from './storage.ts'
 
-/** Milliseconds between two looks at least; and how much longer than a look took, so that large stores are not always looked at. */
+/** Milliseconds between two looks at least; and how much longer than one that found nothing took, so that large stores are not always looked at. */
 const LEAST_PAUSE = 10_000
 const PAUSE_FACTOR = 50
 
@@ -32,13 +32,14 @@ export class IndexCompletion implements Background {
     const { log } = this.#parts
     while (!signal.aborted) {
       const begun = performance.now()
+      let pause = LEAST_PAUSE
       try {
         const found = await rescan(this.#parts, { signal })
         if (found > 0) log.info({ images: found }, 'indexed the blocks of images that were here')
+        else pause = Math.max(pause, PAUSE_FACTOR * (performance.now() - begun))
       } catch (err) {
         if (!signal.aborted) log.warn({ err }, 'could not look for images that the index lacks')
       }
-      const pause = Math.max(LEAST_PAUSE, PAUSE_FACTOR * (performance.now() - begun))
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }

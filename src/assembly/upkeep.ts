@@ -34,7 +34,7 @@ export function createUpkeep({ config, storage, core, log }: UpkeepGround): Upke
       completion?.start()
     },
     async stop() {
-      await Promise.all([housekeeping, completion, ...background].map((part) => part?.stop()))
+      await Promise.all([housekeeping, completion, ...background].map(async (part) => part?.stop()))
     },
   }
 }

@@ -7,27 +7,27 @@ import { checkEndpoint } from './addresses.ts'
 /** A bucket, by the parameters of Distribution's `s3` driver; sizes in bytes. What opens it knows the defaults. */
 export interface BucketConfig {
   readonly bucket: string
-  readonly accessKey?: string
-  readonly secretKey?: string
-  readonly sessionToken?: string
-  readonly region?: string
-  readonly regionEndpoint?: string
-  readonly forcePathStyle?: boolean
-  readonly encrypt?: boolean
-  readonly keyId?: string
-  readonly secure?: boolean
-  readonly skipVerify?: boolean
-  readonly chunkSize?: number
-  readonly multipartCopyChunkSize?: number
-  readonly multipartCopyMaxConcurrency?: number
-  readonly multipartCopyThresholdSize?: number
-  readonly rootDirectory?: string
-  readonly storageClass?: string
-  readonly useDualStack?: boolean
-  readonly accelerate?: boolean
-  readonly useFipsEndpoint?: boolean
-  readonly userAgent?: string
-  readonly objectAcl?: string
+  readonly accessKey?: string | undefined
+  readonly secretKey?: string | undefined
+  readonly sessionToken?: string | undefined
+  readonly region?: string | undefined
+  readonly regionEndpoint?: string | undefined
+  readonly forcePathStyle?: boolean | undefined
+  readonly encrypt?: boolean | undefined
+  readonly keyId?: string | undefined
+  readonly secure?: boolean | undefined
+  readonly skipVerify?: boolean | undefined
+  readonly chunkSize?: number | undefined
+  readonly multipartCopyChunkSize?: number | undefined
+  readonly multipartCopyMaxConcurrency?: number | undefined
+  readonly multipartCopyThresholdSize?: number | undefined
+  readonly rootDirectory?: string | undefined
+  readonly storageClass?: string | undefined
+  readonly useDualStack?: boolean | undefined
+  readonly accelerate?: boolean | undefined
+  readonly useFipsEndpoint?: boolean | undefined
+  readonly userAgent?: string | undefined
+  readonly objectAcl?: string | undefined
 }
 
 /** What R2 has no use for is refused with it. */

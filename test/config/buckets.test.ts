@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { bucketOf } from '../../src/assembly/bucket.ts'
+import { completeConfig } from '../../src/config/load.ts'
+import { configAsJson, configAsYaml } from '../../src/config/print.ts'
+import { CONFIG_CHECKS } from '../../src/disco.ts'
+import { Loader } from './harness.ts'
+
+/** Distribution's example, with what is left empty in it. */
+const EXAMPLE = `storage:
+  s3:
+    accesskey: awsaccesskey
+    secretkey: awss3cret
+    region: us-west-1
+    regionendpoint: http://myobjects.local
+    forcepathstyle: true
+    accelerate: false
+    bucket: bucketname
+    encrypt: true
+    keyid: mykeyid
+    secure: true
+    v4auth: true
+    chunksize: 5242880
+    multipartcopychunksize: 33554432
+    multipartcopymaxconcurrency: 100
+    multipartcopythresholdsize: 33554432
+    rootdirectory: /s3/object/name/prefix
+    usedualstack: false
+    sessiontoken: ""
+    useragent:
+    loglevel: debug
+`
+
+describe('buckets in the configuration', () => {
+  let loader: Loader
+  before(async () => {
+    loader = await Loader.create()
+  })
+  after(() => loader.remove())
+
+  it('are read as Distribution writes them', async () => {
+    const { config, warnings } = await loader.load(EXAMPLE)
+    assert.deepEqual(config.storageS3, {
+      bucket: 'bucketname', accessKey: 'awsaccesskey', secretKey: 'awss3cret', region: 'us-west-1', regionEndpoint: 'http://myobjects.local',
+      forcePathStyle: true, accelerate: false, encrypt: true, keyId: 'mykeyid', secure: true, chunkSize: 5 * 2 ** 20,
+      multipartCopyChunkSize: 32 * 2 ** 20, multipartCopyMaxConcurrency: 100, multipartCopyThresholdSize: 32 * 2 ** 20,
+      rootDirectory: '/s3/object/name/prefix', useDualStack: false,
+    })
+    assert.deepEqual(warnings, [])
+    assert.equal(config.redirectDisabled, false)
+    assert.equal((await loader.load(`${EXAMPLE}  redirect:\n    disable: true\n`)).config.redirectDisabled, true)
+  })
+
+  it('are read from the environment, alone and beside the file', async () => {
+    const alone = { REGISTRY_STORAGE: 's3', REGISTRY_STORAGE_S3_BUCKET: 'b', REGISTRY_STORAGE_S3_REGION: 'eu-west-1', REGISTRY_STORAGE_S3_SECURE: 'false' }
+    assert.deepEqual((await loader.load('storage: inmemory\n', alone)).config.storageS3, { bucket: 'b', region: 'eu-west-1', secure: false })
+    const { config, origin } = await loader.load(EXAMPLE, { REGISTRY_STORAGE_S3_SECRETKEY: 'other', REGISTRY_STORAGE_S3_CHUNKSIZE: '16MiB' })
+    assert.deepEqual([config.storageS3?.secretKey, config.storageS3?.chunkSize, config.storageS3?.bucket], ['other', 16 * 2 ** 20, 'bucketname'])
+    assert.match(origin('storageS3') ?? '', /^REGISTRY_STORAGE_S3_CHUNKSIZE, REGISTRY_STORAGE_S3_SECRETKEY, config.yaml/)
+  })
+
+  it('are R2\'s with the keys that the original Disco reads from the environment, where there is one', async () => {
+    const r2 = 'storage:\n  r2:\n    accesskey: a\n    secretkey: b\n    region: wnam\n    bucket: c\n    regionendpoint: https://x.r2.cloudflarestorage.com\n'
+    const env = { R2_ACCESS_KEY: 'first', R2_SECRET_KEY: 'second', REGISTRY_STORAGE_R2_ACCESSKEY: 'less' }
+    const { config } = await loader.load(r2, env)
+    assert.deepEqual([config.storageR2?.accessKey, config.storageR2?.secretKey], ['first', 'second'])
+    assert.deepEqual(bucketOf(config), { ...config.storageR2, region: undefined, r2: true })
+    const without = await loader.load('', { R2_ACCESS_KEY: 'first', R2_SECRET_KEY: 'second' })
+    assert.deepEqual([without.config.storageR2, without.config.storageS3], [undefined, undefined])
+    const wrong = await loader.problems(r2.replace('    bucket: c\n', '    encrypt: true\n'))
+    assert.deepEqual(wrong.map((problem) => problem.replace(/; known are .*/, '')), ['config.yaml:2:3: storage.r2: bucket is missing', 'config.yaml:6:5: storage.r2.encrypt is not a key of this'])
+  })
+
+  it('are refused with what would be right, and without a secret', async () => {
+    for (const named of ['storage: s3\n', 'storage:\n  s3:\n', 'storage:\n  s3: {}\n']) assert.match((await loader.problems(named)).join('\n'), /^config.yaml:\d:\d: storage.*bucket is missing$/)
+    const wrong = await loader.problems('storage:\n  s3:\n    bucket: b\n    buket: c\n    regionendpoint: http://me:s3cret@host\n    chunksize: 1MB\n    v4auth: true\n')
+    assert.deepEqual(wrong, [
+      'config.yaml:4:5: storage.s3.buket is not a key of this; is bucket meant?',
+      'config.yaml:5:5: storage.s3.regionendpoint: \'http://host\' is not the URL of a server like https://minio.example.com:9000',
+      'config.yaml:6:5: storage.s3.chunksize: \'1MB\' is too small: 5242880 bytes is the least',
+    ])
+    assert.deepEqual(await loader.problems(EXAMPLE.replace('v4auth: true', 'v4auth: false')), ['config.yaml:2:3: storage.s3: v4auth: false is not supported: Disco signs by version 4 alone'])
+    assert.throws(() => completeConfig({ storageS3: { bucket: 'b', accessKey: 'a' } }, CONFIG_CHECKS), /storageS3: .*region is missing.*accesskey and secretkey belong together/)
+    assert.deepEqual(completeConfig({ storageS3: { bucket: 'b', region: 'r' } }, CONFIG_CHECKS).storageS3, { bucket: 'b', region: 'r' })
+  })
+
+  it('hold the images alone', async () => {
+    assert.deepEqual(await loader.problems(`${EXAMPLE}  filesystem:\n    rootdirectory: /r\n`), ['config.yaml:24:5: storage.filesystem.rootdirectory: storage.filesystem and storage.s3: images are in one of them'])
+    const all = await loader.problems('storage:\n  s3: {bucket: a, region: r}\n  r2: {bucket: a, regionendpoint: "https://r"}\n', {}, ['--kubo', 'http://a'])
+    assert.deepEqual(all, ['config.yaml:2:3: storage.s3 and storage.r2 and storage.ipfs.router: images are in one of them'])
+  })
+
+  it('are shown without what opens them', async () => {
+    const loaded = await loader.load(EXAMPLE.replace('sessiontoken: ""', 'sessiontoken: tops3cret'))
+    for (const text of [configAsYaml(loaded), configAsJson(loaded)]) assert.doesNotMatch(text, /s3cret|awsaccesskey|mykeyid/)
+    for (const problem of await loader.problems(configAsYaml(loaded))) assert.match(problem, /storage\.s3.*: has \*\*\* for a secret/)
+  })
+
+  it('warn where clients are sent to what only this machine reaches', async () => {
+    const near = EXAMPLE.replace('myobjects.local', 'localhost:9000')
+    assert.match((await loader.load(near)).warnings.join('\n'), /^config.yaml:2:3: clients get blobs from the bucket at http:\/\/localhost:9000, .*storage.redirect.disable: true$/)
+    assert.deepEqual((await loader.load(`${near}  redirect:\n    disable: true\n`)).warnings, [])
+  })
+})

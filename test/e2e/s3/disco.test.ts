@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { S3Options } from '../../../src/storage/s3/options.ts'
+import { onBucket } from '../harness/bucket-flags.ts'
+import { copyClients, type Copier } from '../harness/clients.ts'
+import type { CopySession } from '../clients/client.ts'
+import { ROOT, run } from '../harness/command.ts'
+import type { DiscoServer } from '../harness/disco.ts'
+import { smallImage } from '../harness/images.ts'
+import { pushImage, type PushedImage } from '../harness/push-image.ts'
+import { hexOf, RegistryClient } from '../harness/registry-client.ts'
+import { S3Server } from '../harness/s3.ts'
+import { Scene } from '../harness/scene.ts'
+import { assertClonable, assertComplete, assertGlobal, cidByTags } from '../harness/verify.ts'
+
+const INDEX = { architectures: ['amd64', 'arm64'], layers: [6_500_000, 3000] }
+const SOON_MS = 20_000
+
+describe('a Disco on a bucket', { timeout: 300_000 }, () => {
+  let scene: Scene
+  let server: S3Server
+  let clients: Readonly<Record<Copier, CopySession>>
+
+  before(async () => {
+    scene = await Scene.begin()
+    server = await S3Server.start()
+    scene.atEnd(() => server.remove())
+    clients = await copyClients(scene)
+  })
+  after(() => scene.end())
+
+  const client = ({ url }: DiscoServer): RegistryClient => new RegistryClient(url)
+  const disco = (name: string, bucket: S3Options, more: { readonly peers?: readonly string[]; readonly args?: readonly string[] } = {}): Promise<DiscoServer> =>
+    scene.disco(name, { env: onBucket(bucket), ...more })
+  const command = (bucket: S3Options, ...args: readonly string[]): Promise<string> =>
+    run(process.execPath, ['src/cli/main.ts', ...args], { cwd: ROOT, env: onBucket(bucket) })
+  const push = (to: DiscoServer, seed: string): Promise<PushedImage> => pushImage(client(to), 'made/here', { seed, sizes: [2_500_000, 1000] })
+
+  async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+    for (const deadline = Date.now() + SOON_MS; !(await holds()); await sleep(50)) assert.ok(Date.now() < deadline, `not in time: ${what}`)
+  }
+
+  it('gives an image the CID that it has everywhere, and no client sees that it is a bucket', async () => {
+    const bucket = await server.bucket()
+    const [there, embedded] = await Promise.all([disco('clients', bucket), scene.disco('embedded')])
+    for (const pusher of ['skopeo', 'regctl'] as const) {
+      const layout = join(scene.directory, `layout for ${pusher}`)
+      const digest = await smallImage(layout, { seed: pusher, ...INDEX })
+      const image = { layout, tag: 'small' }
+      await clients[pusher].push(image, `${there.host}/team/app:latest`)
+      await clients[pusher].push(image, `${embedded.host}/team/app:latest`)
+      const cid = await cidByTags(client(embedded), digest)
+      await assertGlobal(client(there), digest, cid)
+      for (const puller of ['crane', 'skopeo'] as const) await clients[puller].pull(`${there.host}/${cid}:latest`, digest)
+      await clients.crane.copy(`${there.host}/${cid}:latest`, `${there.host}/copied/app:v1`)
+      await assertComplete(client(there), 'copied/app', 'v1', digest)
+      assert.match(await command(bucket, 'images', '--json'), new RegExp(cid))
+      assert.equal((await command(bucket, 'cid', digest)).trim(), cid)
+    }
+    assert.match(there.log(), new RegExp(`images +bucket ${bucket.bucket} at http://`))
+  })
+
+  for (const [number, way] of ['bitswap', 'the gateway'].entries()) {
+    it(`clones by ${way} into its bucket, and from there others clone`, async () => {
+      const peer = (giver: DiscoServer): readonly string[] => [number === 0 ? giver.multiaddr() : giver.url]
+      const first = await scene.disco(`first ${number}`)
+      const { cid, digest } = await push(first, way)
+      const second = await disco(`second ${number}`, await server.bucket(), { peers: peer(first) })
+      await assertClonable(client(second), digest, cid)
+      await first.stop()
+      const third = await disco(`third ${number}`, await server.bucket(), { peers: peer(second) })
+      await assertClonable(client(third), digest, cid)
+      await second.stop()
+      const fourth = await scene.disco(`fourth ${number}`, { peers: peer(third) })
+      await assertClonable(client(fourth), digest, cid)
+    })
+  }
+
+  it('goes on with an empty data directory, and gives peers what the one before took', async () => {
+    const bucket = await server.bucket()
+    const lost = await disco('lost', bucket)
+    const { cid, digest } = await push(lost, 'lost data')
+    await lost.kill()
+    const there = await disco('new', bucket)
+    await assertGlobal(client(there), digest, cid)
+    await until(async () => (await fetch(`${there.url}/ipfs/${cid}?format=raw`)).ok, 'the index has the image again')
+    const taker = await scene.disco('taker of the lost', { peers: [there.multiaddr()] })
+    await assertClonable(client(taker), digest, cid)
+  })
+
+  it('serves from several processes, and while nothing may be written', async () => {
+    const bucket = await server.bucket()
+    const several = await disco('several', bucket, { args: ['--processes', '2'] })
+    const { cid, digest } = await push(several, 'several')
+    await assertGlobal(client(several), digest, cid)
+    await several.stop()
+    const files = async (): Promise<string[]> => (await readdir(server.files(bucket), { recursive: true })).sort()
+    const written = await files()
+    const readonly = await scene.disco('readonly', { env: { ...onBucket(bucket), REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'true' } })
+    await assertGlobal(client(readonly), digest, cid)
+    assert.equal((await client(readonly).request('POST', '/v2/made/here/blobs/uploads/')).status, 405)
+    await readonly.stop()
+    assert.deepEqual(await files(), written)
+  })
+
+  it('sends clients to the bucket for blobs, with what the URL is signed for and nothing else', async () => {
+    const bucket = await server.bucket()
+    const there = await scene.disco('redirecting', { env: onBucket(bucket, { redirect: true }) })
+    const layout = join(scene.directory, 'layout of the redirected')
+    const digest = await smallImage(layout, { seed: 'redirect', ...INDEX })
+    for (const each of ['skopeo', 'crane', 'oras', 'regctl'] as const) {
+      await clients[each].push({ layout, tag: 'small' }, `${there.host}/by/${each}:v1`)
+      await clients[each].pull(`${there.host}/by/${each}:v1`, digest)
+    }
+    const image = await push(there, 'redirected')
+    const [, blob = ''] = image.blobs
+    const path = `/v2/${image.cid}/blobs/${blob}`
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await client(there).request(method, path)
+      assert.equal(answer.status, 307)
+      const { host, pathname, searchParams } = new URL(answer.headers.get('location') ?? '')
+      assert.equal(host, server.host)
+      assert.equal(pathname, `/${bucket.bucket}/docker/registry/v2/blobs/sha256/${hexOf(blob).slice(0, 2)}/${hexOf(blob)}/data`)
+      assert.equal(searchParams.get('X-Amz-Expires'), '1200')
+      assert.deepEqual([answer.headers.get('cache-control'), answer.headers.get('docker-content-digest')], ['no-store', blob])
+    }
+    const followed = await fetch(`${there.url}${path}`, { headers: { range: 'bytes=1-3' } })
+    assert.deepEqual([followed.status, followed.headers.get('content-range')], [206, 'bytes 1-3/2500000'])
+    assert.equal((await fetch(`${there.url}${path}`, { method: 'HEAD' })).headers.get('content-length'), '2500000')
+    const unknown = await client(there).request('GET', `/v2/${image.cid}/blobs/sha256:${'0'.repeat(64)}`)
+    assert.equal(unknown.status, 404)
+    // What is still on its way in is read here, wherever blobs are read later.
+    const taker = await scene.disco('redirecting taker', { env: onBucket(await server.bucket(), { redirect: true }), peers: [there.multiaddr()] })
+    await clients.crane.pull(`${taker.host}/${image.cid}:latest`, image.digest)
+    assert.doesNotMatch(there.log() + taker.log(), new RegExp(`${bucket.secretKey}|X-Amz-Signature`))
+  })
+
+  it('says at its start what is wrong with its bucket, and no secret', async () => {
+    const bucket = await server.bucket()
+    const wrong: readonly (readonly [S3Options, RegExp])[] = [
+      [{ ...bucket, bucket: 'missing' }, /cannot use the bucket missing at http:\S+: NoSuchBucket .*; make it first/],
+      [{ ...bucket, secretKey: 'not-the-secret' }, /SignatureDoesNotMatch .*; see secretkey/],
+      [{ ...bucket, regionEndpoint: 'http://127.0.0.1:1' }, /cannot use the bucket \S+ at http:\/\/127.0.0.1:1: .*ECONNREFUSED/],
+      [{ ...bucket, chunkSize: 1 }, /chunksize: '1' is too small/i],
+    ]
+    for (const [options, message] of wrong) {
+      const said = await disco('wrong', options).then(() => 'it starts', (error: Error) => error.message)
+      assert.match(said, message)
+      assert.doesNotMatch(said, /disco-test-secret|not-the-secret/)
+      assert.doesNotMatch(said, /\n +at /)
+    }
+    assert.doesNotMatch(await command(bucket, 'config'), /disco-test-(?:secret|access)/)
+  })
+})
