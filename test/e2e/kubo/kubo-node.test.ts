@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { layoutFile, chunkHashesOf } from '../../../src/ipfs/unixfs/file-layout.ts'
 import { KuboDownError, KuboRefusedError } from '../../../src/ipfs/kubo/nodes/errors.ts'
 import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
@@ -30,6 +31,45 @@ describe('one Kubo, by its RPC', { timeout: 120_000 }, () => {
     assert.ok((await gather(node.read('/a/b/data'))).equals(content))
     assert.ok((await gather(node.read('/a/b/data', { start: 1_048_570, length: 20 }))).equals(content.subarray(1_048_570, 1_048_590)))
     assert.ok((await gather(node.cat(cid, { start: 5, length: 7, offline: true }))).equals(content.subarray(5, 12)))
+  })
+
+  it('gives large files, and ranges of them, to who takes time over a chunk, or has enough', async () => {
+    const content = fill(2 * 1024 * 1024 + 5, 4)
+    await node.link(await node.add(pieces(content, 100_000)), '/large')
+    for (const [start, length] of [[0, 256 * 1024], [0, 256 * 1024 + 1], [7, content.length - 7], [100_000, content.length]] as const) {
+      const parts: Buffer[] = []
+      for await (const chunk of node.read('/large', { start, length })) {
+        await sleep(5)
+        parts.push(Buffer.from(chunk))
+      }
+      assert.ok(Buffer.concat(parts).equals(content.subarray(start, start + length)), `${length} from ${start}`)
+    }
+    let read = 0
+    for await (const chunk of node.read('/large')) if ((read += chunk.byteLength) > 1024 * 1024) break
+    const stop = new AbortController()
+    await assert.rejects(gather((async function* () {
+      for await (const chunk of node.read('/large', { signal: stop.signal })) {
+        yield chunk
+        if ((read -= chunk.byteLength) < 0) stop.abort(new Error('enough'))
+      }
+    })()), /enough/)
+  })
+
+  it('says that it went away in the middle of a large file', async () => {
+    const content = fill(24 * 1024 * 1024, 6)
+    await node.link(await node.add(pieces(content, 1024 * 1024)), '/larger')
+    let read = 0
+    try {
+      await assert.rejects((async () => {
+        for await (const chunk of node.read('/larger')) {
+          read += chunk.byteLength
+          if (read > 1024 * 1024) await kubo.kill()
+        }
+      })(), KuboDownError)
+    } finally {
+      await kubo.up()
+    }
+    assert.ok(read < content.length)
   })
 
   it('tells what is not there from what fails', async () => {
@@ -95,7 +135,8 @@ describe('one Kubo, by its RPC', { timeout: 120_000 }, () => {
   })
 
   it('fails with what the body threw', async () => {
-    const reason = new Error('the source failed')
+    // As what fails on its way to a node has one.
+    const reason = Object.assign(new Error('the source failed'), { code: 'EIO' })
     await assert.rejects(node.add((async function* (): AsyncGenerator<Uint8Array> {
       yield fill(10, 1)
       throw reason
@@ -109,6 +150,6 @@ async function* pieces(content: Uint8Array, size: number): AsyncGenerator<Uint8A
 
 async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk)
+  for await (const chunk of chunks) all.push(new Uint8Array(chunk))
   return Buffer.concat(all)
 }

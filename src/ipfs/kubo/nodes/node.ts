@@ -3,10 +3,12 @@ import { CID } from 'multiformats/cid'
 import type { AbortOptions, ByteRange } from '../../../storage/object-store.ts'
 import { CHUNK_SIZE } from '../../../storage/object-store.ts'
 import { MAX_LINKS } from '../../unixfs/file-layout.ts'
+import type { KuboOptions } from './command-url.ts'
 import { KuboRefusedError } from './errors.ts'
 import type { Take } from './plain-call.ts'
-import { checkVersion } from './version.ts'
+import { poured } from './poured.ts'
 import { KuboRpc, type RpcOptions } from './rpc.ts'
+import { checkVersion } from './version.ts'
 
 export interface MfsStat {
   readonly cid: CID
@@ -35,6 +37,8 @@ export interface FetchOptions extends AbortOptions {
   readonly offline?: boolean | undefined
 }
 
+/** Bytes of a file that are asked for over a kept connection; only what is longer is worth one of its own. */
+const BEGINNING = 256 * 1024
 /** Milliseconds of silence that a look at what the node has itself may take: what lasts longer is stuck. */
 const LOOK = 60_000
 
@@ -93,9 +97,26 @@ export class KuboNode {
     return (await this.hasBlock(cid, options)) && (await this.isWhole(`/ipfs/${cid}`, options)) === true
   }
 
-  /** The bytes of a file of MFS. Fails at the first chunk where there is none. */
-  read(path: string, { start, length, signal }: ByteRange & AbortOptions = {}): AsyncIterable<Uint8Array> {
-    return this.#rpc.stream('files/read', { arg: path, offset: start, count: length }, { signal, limit: LOOK })
+  /** The bytes of a file of MFS. Fails at the first chunk where there is none. A chunk is the reader's until it asks for the next. */
+  async *read(path: string, { start = 0, length = Infinity, signal }: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    let passed = 0
+    const rest = (most = Infinity): KuboOptions => {
+      const count = Math.min(length - passed, most)
+      return { arg: path, offset: start + passed, count: count === Infinity ? undefined : count }
+    }
+    const call = { signal, limit: LOOK }
+    const beginning = this.#rpc.pours ? BEGINNING : Infinity
+    for await (const chunk of this.#rpc.stream('files/read', rest(beginning), call)) {
+      passed += chunk.byteLength
+      yield chunk
+    }
+    if (passed < beginning || passed === length) return
+    for await (const chunk of poured((take, stopped) => this.#rpc.pour('files/read', rest(), take, { ...call, signal: stopped }), signal)) {
+      passed += chunk.byteLength
+      yield chunk
+    }
+    // Why it ended there, or that this is its end.
+    if (passed < length) yield* this.#rpc.stream('files/read', rest(), call)
   }
 
   /** All entries of a directory of MFS, in no order; undefined where there is none. */
@@ -200,9 +221,9 @@ export class KuboNode {
    * @param size that the file has, or claims to have, in bytes
    */
   async pour(cid: CID, size: number, take: Take, options: AbortOptions = {}): Promise<void> {
-    const passed = this.#rpc.pours ? await this.#rpc.pour('cat', { arg: cid.toString(), progress: false }, take, options) : 0
+    const passed = await this.#rpc.pour('cat', { arg: cid.toString(), progress: false }, take, options)
     if (passed >= size) return
-    // Why it ended, or that this is its end.
+    // Why it ended there, or that this is its end.
     for await (const chunk of this.cat(cid, { ...options, start: passed })) await take(chunk)
   }
 

@@ -103,6 +103,14 @@ export class KuboNodes {
     if (failure !== undefined) throw failed(failure)
   }
 
+  /** A small file as a whole; undefined where there is none. @throws StorageFailedError */
+  async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    let found = false
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.read(path, options, () => (found = true))) chunks.push(new Uint8Array(chunk))
+    return found ? Buffer.concat(chunks) : undefined
+  }
+
   close(): void {
     for (const node of this.all) node.close()
   }

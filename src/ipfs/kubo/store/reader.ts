@@ -22,11 +22,8 @@ export class KuboReader implements ObjectReader {
     return at === undefined ? undefined : { size: at.found.size, modifiedAt: this.#times === undefined ? 0 : writtenAt(this.#times, path) }
   }
 
-  async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
-    const chunks: Uint8Array[] = []
-    let isThere = false
-    for await (const chunk of this.#nodes.read(path, options, () => void (isThere = true))) chunks.push(chunk)
-    return isThere ? Buffer.concat(chunks) : undefined
+  get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    return this.#nodes.get(path, options)
   }
 
   list(directory: string, options: ListOptions = {}): Promise<string[]> {

@@ -72,7 +72,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
     assertPath(path)
     if (!isShared(path)) return this.#local.get(path, options)
     await this.#settle(path, options)
-    return this.#get(path, options)
+    return this.#nodes.get(path, options)
   }
 
   async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
@@ -138,13 +138,6 @@ export class KuboStore implements ObjectStore, ChunkHashes {
     return (await profileHashes(node, found.cid, found.size, options)) ?? hashChunks(this.read(path, options))
   }
 
-  async #get(path: string, options: AbortOptions): Promise<Uint8Array | undefined> {
-    let found = false
-    const chunks: Uint8Array[] = []
-    for await (const chunk of this.#nodes.read(path, options, () => (found = true))) chunks.push(new Uint8Array(chunk))
-    return found ? Buffer.concat(chunks) : undefined
-  }
-
   /** Of local names, and the one of the directory in which MFS is. */
   async #page(directory: string, options: ListOptions): Promise<string[]> {
     if (isShared(directory) || directory === TREE) return this.#listing.page(directory, options)
@@ -164,7 +157,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
   async #check(expectation: Expectation, options: AbortOptions): Promise<void> {
     if ('path' in expectation) {
       const { path, data } = expectation
-      const found = await this.#get(path, options)
+      const found = await this.#nodes.get(path, options)
       if (data === undefined ? found !== undefined : found === undefined || Buffer.compare(found, data) !== 0) throw new ConflictError(path)
       return
     }
