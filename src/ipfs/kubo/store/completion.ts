@@ -34,7 +34,9 @@ export class Completion {
    */
   async finish(paths: readonly string[]): Promise<void> {
     const { journal, log } = this.#parts
-    for (const noted of journal.pending()) {
+    const pending = journal.pending()
+    if (pending.length === 0) this.#tried.clear()
+    for (const noted of pending) {
       const concerned = paths.some((path) => noted.concerns(path))
       if (!concerned && performance.now() - (this.#tried.get(noted.id) ?? -Infinity) < RETRY) continue
       try {
