@@ -60,6 +60,7 @@ export const PAGE = 1000
 /** Of no object. */
 const NO_ETAG = '"00000000000000000000000000000000"'
 /** What an object gets where nothing is said; servers that know no classes understand nothing else. */
+const DEFAULT_ACL = 'private'
 const DEFAULT_CLASSES: ReadonlySet<string> = new Set(['NONE', 'STANDARD'])
 const nothing = (): boolean => false
 
@@ -94,14 +95,15 @@ export class Bucket {
   }
 
   /**
-   * Whether it can be used: it is there, may be listed (what is missing is forbidden for who may not), and `writable`: heeds
-   * the conditions of writes, without which several processes could not keep out of each other's way.
+   * Whether it can be used: it is there, may be listed (what is missing is forbidden for who may not), and `writable`: lets
+   * us delete, and heeds the conditions of writes, without which several processes could not keep out of each other's way.
    *
    * @throws StorageFailedError
    */
   async check({ writable }: { readonly writable: boolean }): Promise<void> {
     await this.page(keys.conditions, { limit: 1 })
     if (!writable) return
+    await this.delete([keys.nothing])
     const data = Buffer.from('{}')
     await this.putIf(keys.conditions, data, undefined)
     const heeded = (await this.putIf(keys.conditions, data, undefined)) === undefined && (await this.putIf(keys.conditions, data, NO_ETAG)) === undefined
@@ -258,7 +260,7 @@ export class Bucket {
     const { encrypt = false, keyId, objectAcl, storageClass, r2 = false } = this.options
     return {
       ContentType: 'application/octet-stream',
-      ...(objectAcl === undefined || r2 ? {} : { ACL: objectAcl as ObjectCannedACL }),
+      ...(objectAcl === undefined || objectAcl === DEFAULT_ACL || r2 ? {} : { ACL: objectAcl as ObjectCannedACL }),
       ...(encrypt ? { ServerSideEncryption: (keyId === undefined ? 'AES256' : 'aws:kms') satisfies ServerSideEncryption } : {}),
       ...(keyId === undefined ? {} : { SSEKMSKeyId: keyId }),
       ...(storageClass === undefined || DEFAULT_CLASSES.has(storageClass) ? {} : { StorageClass: storageClass as StorageClass }),

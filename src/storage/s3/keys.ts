@@ -26,6 +26,8 @@ export interface BucketPlaces {
 const OWN = '.disco'
 
 export const keys = {
+  /** Never there. */
+  nothing: '.disco/nothing',
   conditions: '.disco/conditions',
   chunks: (path: string): string => `${OWN}/chunks/${path}`,
   journals: '.disco/journal/',

@@ -25,7 +25,7 @@ export interface S3Options {
   readonly chunkSize?: number | undefined
   /** Copies of larger pieces than the threshold are made in parts of this size. @default 32 MiB */
   readonly multipartCopyChunkSize?: number | undefined
-  /** Parts of one object that are copied at a time. @default 100 */
+  /** Parts of one object that are copied at a time. @default 100; R2, which takes few at a time: 8 */
   readonly multipartCopyMaxConcurrency?: number | undefined
   /** @default 32 MiB */
   readonly multipartCopyThresholdSize?: number | undefined
@@ -77,7 +77,7 @@ export function settle(options: S3Options): Settled {
     forcePathStyle: options.forcePathStyle ?? regionEndpoint !== undefined,
     chunkSize: options.chunkSize ?? 2 * MIN_PART,
     multipartCopyChunkSize: options.multipartCopyChunkSize ?? 32 * MIB,
-    multipartCopyMaxConcurrency: options.multipartCopyMaxConcurrency ?? 100,
+    multipartCopyMaxConcurrency: options.multipartCopyMaxConcurrency ?? (r2 ? 8 : 100),
     multipartCopyThresholdSize: options.multipartCopyThresholdSize ?? 32 * MIB,
     rootDirectory: (options.rootDirectory ?? '').replace(/^\/+|\/+$/g, ''),
     storageClass: r2 ? 'NONE' : storageClass.toUpperCase(),

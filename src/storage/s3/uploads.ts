@@ -78,7 +78,10 @@ export class S3Uploads implements UploadStore {
         this.#writers.delete(id)
       }
     } finally {
-      const state = await this.#sessions.give(session, content)
+      const state = await this.#sessions.give(session, content).catch((error: unknown) => {
+        hash?.end()
+        throw error
+      })
       if (hash?.position === sizeOf(content)) this.#remember(id, hash, state)
       else hash?.end()
     }

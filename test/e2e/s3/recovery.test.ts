@@ -22,8 +22,8 @@ describe('what a process had begun that died', { concurrency: true, timeout: 120
     const options = await server.bucket()
     const other = await S3Store.open(options, { places })
     await other.commit({ changes: [{ put: TAG, data: text('old') }, { put: `${NAME}/_manifests/revisions/sha256/a/link`, data: text('old') }] })
-    // Three when it opens; its lock, its note, one of two objects.
-    const way = new DyingBucket(options, 7)
+    // Four when it opens; its lock, its note, one of two objects; not the second.
+    const way = new DyingBucket(options, 8)
     const dying = await S3Store.open(options, { places, bucket: way.bucket })
     await assert.rejects(dying.commit({ changes: [{ put: `${NAME}/_manifests/revisions/sha256/a/link`, data: text('new') }, { put: TAG, data: text('new') }] }))
     assert.deepEqual(bytes(await other.get(TAG)), text('old'))
@@ -38,7 +38,7 @@ describe('what a process had begun that died', { concurrency: true, timeout: 120
     const options = await server.bucket()
     const other = await S3Store.open(options, { places })
     await other.commit({ changes: [{ put: LAYER, data: text('link') }, { put: TAG, data: text('old') }] })
-    const way = new DyingBucket(options, 6)
+    const way = new DyingBucket(options, 7)
     const dying = await S3Store.open(options, { places, bucket: way.bucket })
     await assert.rejects(dying.commit({ changes: [{ delete: LAYER }, { delete: TAG }] }))
     // Servers count seconds.
