@@ -97,7 +97,8 @@ export class KuboNodes {
       } catch (error) {
         signal?.throwIfAborted()
         if (isBeyond(error)) return found()
-        if (!isNoFile(error) && (passed > 0 || this.mayHave(node, path))) failure ??= error
+        // Where a part of it was, the rest is not proven to be nowhere.
+        if (passed > 0 || (!isNoFile(error) && this.mayHave(node, path))) failure ??= error
       }
     }
     if (failure !== undefined) throw failed(failure)
