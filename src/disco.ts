@@ -124,7 +124,7 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
   )
   const upkeep = network && parts.adopt(createUpkeep({ config, storage, core, log }), (created) => created.stop())
   const notifications = parts.adopt(
-    createNotifications({ config, store, deliver: upstream === undefined, log: log.child({ name: 'notifications' }) }),
+    createNotifications({ config, store, deliver: upstream === undefined, shared: storage.apart, log: log.child({ name: 'notifications' }) }),
     (created) => created?.stop(),
   )
   observability.notifications(notifications)

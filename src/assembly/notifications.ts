@@ -14,11 +14,13 @@ export interface NotificationsGround {
   readonly store: ObjectStore
   /** Whether this process delivers what all of them queue. */
   readonly deliver: boolean
+  /** Other Discos, each with its own data directory, may be on the store. */
+  readonly shared: boolean
   readonly log: Logger
 }
 
 /** Undefined where nobody wants to hear of anything. */
-export function createNotifications({ config, store, deliver, log }: NotificationsGround): Notifications | undefined {
+export function createNotifications({ config, store, deliver, shared, log }: NotificationsGround): Notifications | undefined {
   const endpoints = config.notificationEndpoints.filter(({ disabled }) => !disabled).map((endpoint) => ({
     ...endpoint,
     ignoredMediaTypes: [...endpoint.ignoredMediaTypes, ...endpoint.ignore.mediaTypes],
@@ -26,7 +28,7 @@ export function createNotifications({ config, store, deliver, log }: Notificatio
   }))
   const silent = config.notificationEndpoints.filter(({ disabled }) => disabled).map(({ name }) => name)
   // In maintenance nothing is written, and so nothing queued.
-  return endpoints.length === 0 || config.readonly ? undefined : new Notifications({ store, endpoints, silent, deliver, log })
+  return endpoints.length === 0 || config.readonly ? undefined : new Notifications({ store, endpoints, silent, deliver, among: shared ? { name: `${hostname()}:${config.data}` } : undefined, log })
 }
 
 /** The registry as each request sees it. */

@@ -8,6 +8,8 @@ import type { EventQueue } from './event-queue.ts'
 export interface DeliveryParts {
   readonly endpoint: Endpoint
   readonly queue: EventQueue
+  /** Whether it is for this Disco to deliver. @default it is */
+  readonly turn?: { readonly isOurs: boolean } | undefined
   readonly log: Logger
 }
 
@@ -75,8 +77,9 @@ export class Delivery {
   }
 
   async #deliver(signal: AbortSignal): Promise<boolean> {
-    const { endpoint, queue } = this.#parts
+    const { endpoint, queue, turn } = this.#parts
     this.#nudged = false
+    if (turn?.isOurs === false) return false
     const events = await queue.first(this.#batch, { signal })
     if (events.length === 0) return false
     await this.#counted(() => post(endpoint, events.map(({ event }) => event), signal))

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Delivery } from './delivery.ts'
+import { DeliveryTurn, type DeliveryTurnOptions } from './delivery-turn.ts'
 import { wants, type Endpoint } from './endpoint.ts'
 import type { RegistryEvent } from './event.ts'
 import { EventQueue, dropOtherQueues } from './event-queue.ts'
@@ -13,6 +14,8 @@ export interface NotificationsParts {
   readonly silent?: readonly string[] | undefined
   /** Whether this process delivers; one process of a registry does. */
   readonly deliver: boolean
+  /** Where other Discos may be on the store: which of them this one is. @default there is none */
+  readonly among?: DeliveryTurnOptions | undefined
   readonly log: Logger
 }
 
@@ -44,6 +47,7 @@ interface Line {
 export class Notifications implements EventSink {
   readonly #parts: NotificationsParts
   readonly #lines: readonly Line[]
+  readonly #turn: DeliveryTurn | undefined
   readonly #stopped = new AbortController()
   readonly #pulls: RegistryEvent[] = []
   #inMemory = 0
@@ -51,11 +55,12 @@ export class Notifications implements EventSink {
   #flushing: Promise<void> | undefined
 
   constructor(parts: NotificationsParts) {
-    const { store, endpoints, deliver, log } = parts
+    const { store, endpoints, deliver, among, log } = parts
     this.#parts = parts
+    const turn = (this.#turn = deliver && among !== undefined ? new DeliveryTurn(store, log, among) : undefined)
     this.#lines = endpoints.map((endpoint) => {
       const queue = new EventQueue(store, endpoint.name)
-      return { endpoint, queue, delivery: deliver ? new Delivery({ endpoint, queue, log }) : undefined, room: 0, full: false }
+      return { endpoint, queue, delivery: deliver ? new Delivery({ endpoint, queue, turn, log }) : undefined, room: 0, full: false }
     })
   }
 
@@ -64,6 +69,7 @@ export class Notifications implements EventSink {
     if (!deliver) return
     const dropped = await dropOtherQueues(store, [...endpoints.map(({ name }) => name), ...silent])
     if (dropped > 0) log.info({ dropped }, 'dropped the events of endpoints that are not configured any more')
+    this.#turn?.start()
     for (const { delivery } of this.#lines) delivery?.start()
   }
 
@@ -71,6 +77,7 @@ export class Notifications implements EventSink {
     this.#stopped.abort()
     await this.#flushing
     await Promise.all(this.#lines.map(async ({ delivery }) => delivery?.stop()))
+    await this.#turn?.stop()
   }
 
   /** Events that wait for each endpoint, counted up to a bound. */

@@ -84,5 +84,5 @@ export const bucketPlaces = {
     return segments.slice(0, segments[0] === 'disco' ? 3 : 1).join('/')
   },
   reveals: (path: string): boolean => path.endsWith('/current/link'),
-  isConstant: (path: string): boolean => path.startsWith(`${ROOT}/blobs/`) || /\/_layers\/[^/]+\/[^/]+\/link$/.test(path),
+  isConstant: (path: string): boolean => path.startsWith(`${ROOT}/blobs/`) || path.startsWith('disco/events/') || /\/_layers\/[^/]+\/[^/]+\/link$/.test(path),
 } as const
