@@ -62,7 +62,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
       background: [watch, pins, ...(readonly ? [] : [new Tidier(tidy, log)])],
       network: ({ config, observability, log: own }) => new KuboNetwork({
         options: { peers: config.peer, findTimeout: config.cloneTimeout },
-        nodes, store, uploads, queue: index.queue, observer: observability.observers.blocks, traceparent: observability.traceparent, log: own,
+        nodes, store, uploads, held: index.held, queue: index.queue, observer: observability.observers.blocks, traceparent: observability.traceparent, log: own,
       }),
       close: () => parts.disposeAsync(),
     }

@@ -45,7 +45,7 @@ export async function kuboSide({ nodes: count = 1, kubo, ...options }: SideOptio
   const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
   const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory, log }), (opened) => opened.close())
   const index = await KuboDagIndex.open(local.database, nodes)
-  const network = parts.adopt(new KuboNetwork({ options, nodes, store, uploads, queue: index.queue, log }), (opened) => opened.stop())
+  const network = parts.adopt(new KuboNetwork({ options, nodes, store, uploads, held: index.held, queue: index.queue, log }), (opened) => opened.stop())
   return { kubos, nodes, local, uploads, store, index, network, close: () => parts.disposeAsync() }
 }
 

@@ -66,6 +66,14 @@ describe('clones into Kubo', { timeout: 300_000 }, () => {
     await assertNothingHeld(side)
     await side.kubos[0]?.ipfs('repo', 'gc', '-q')
     for (const cid of cids) await assertWhole(side, cid)
+
+    // … and no longer than there is something at its place.
+    const [node] = side.nodes.all
+    assert.equal(await side.index.clean({ patience: 0 }), 0)
+    await node?.remove(`/${wantedOf(first(cids), content).path}`)
+    assert.equal(await side.index.clean({ patience: 3_600_000 }), 0)
+    assert.equal(await side.index.clean({ patience: 0 }), 1)
+    assert.deepEqual(await node?.names('/disco/dags'), [])
   })
 
   it('brings the rest of what is linked at its path in part', async () => {

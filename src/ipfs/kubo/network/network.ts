@@ -9,6 +9,7 @@ import { ContentUnavailableError } from '../../errors.ts'
 import { GatewayPeer } from '../../gateway/gateway-peer.ts'
 import type { ImageSession, IpfsNetwork, NodeInfo } from '../../node.ts'
 import { observedPeer } from '../../observed-blocks.ts'
+import type { HeldDags } from '../dag/held-dags.ts'
 import { releaseAll } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
@@ -30,6 +31,8 @@ export interface KuboNetworkParts {
   readonly nodes: KuboNodes
   readonly store: Pick<ObjectStore, 'read'>
   readonly uploads: Pick<KuboUploads, 'adopt' | 'remove'>
+  /** DAGs beside those of the objects' places. */
+  readonly held: Pick<HeldDags, 'hold'>
   /** What the network shall hear of. */
   readonly queue: ProvideTimes
   /** Hears of the blocks of gateways, and of what the nodes fetch a file at a time. */
@@ -99,14 +102,14 @@ export class KuboNetwork implements IpfsNetwork {
   }
 
   open(root: CID): ImageSession {
-    const { nodes, store, uploads, observer = UNSEEN, traceparent, log } = this.#parts
+    const { nodes, store, uploads, held, observer = UNSEEN, traceparent, log } = this.#parts
     const timeout = this.#timeout
     // Whence the commit will serve it.
     const inOrder = nodes.inOrder(`docker/registry/v2/repositories/${root}`)
     const idleTimeout = Math.min(timeout, IDLE_TIMEOUT)
     const gateways = this.#given.gateways.map((url) => observedPeer(new GatewayPeer(url, { idleTimeout, traceparent }), 'gateway', observer))
     const blocks = new SessionBlocks({ gateways, nodes: inOrder, timeout, unreachable: (asked) => this.#running?.peers.unreachable(asked) ?? [], log })
-    return new KuboSession(root, { nodes, store, uploads, blocks, timeout, observer, log })
+    return new KuboSession(root, { nodes, store, uploads, held, blocks, timeout, observer, log })
   }
 
   async #tidy(node: KuboNode): Promise<void> {

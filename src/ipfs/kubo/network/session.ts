@@ -8,12 +8,14 @@ import { layoutTree } from '../../unixfs/tree-layout.ts'
 import type { FetchBlock } from '../../unixfs/walk-file.ts'
 import { walkTree, type WalkedTree } from '../../unixfs/walk-tree.ts'
 import { Window } from '../../unixfs/window.ts'
+import type { HeldDags } from '../dag/held-dags.ts'
 import { KuboHold } from '../nodes/hold.ts'
-import type { KuboNode } from '../nodes/node.ts'
 import { KuboSessionFile, type KuboFileParts } from './session-file.ts'
 import { unavailable } from './source.ts'
 
 export interface KuboSessionParts extends Omit<KuboFileParts, 'signal' | 'label' | 'window'> {
+  /** Takes what images name and is at its path in another layout. */
+  readonly held: Pick<HeldDags, 'hold'>
   readonly log: Logger
 }
 
@@ -21,9 +23,6 @@ export interface KuboSessionParts extends Omit<KuboFileParts, 'signal' | 'label'
 const BLOCKS_AHEAD = 16
 /** Bytes of a root that are kept while the image waits its turn; a repository's has 200. */
 const KEPT_ROOT = 16 * 1024
-/** DAGs that are served beside those of the objects' places, because images name them. */
-const DAGS = '/disco/dags'
-
 /** A clone of one image into the nodes: they fetch, we verify. */
 export class KuboSession implements ImageSession {
   readonly #root: CID
@@ -63,7 +62,8 @@ export class KuboSession implements ImageSession {
   async keep(options: AbortOptions = {}): Promise<void> {
     try {
       for (const file of this.#files.values()) {
-        if (!file.failed && file.isBeside) await this.#keepDag(file.node, file.wanted.cid, options)
+        if (file.failed || !file.isBeside) continue
+        await this.#parts.held.hold({ node: file.node, root: file.wanted.cid, path: file.wanted.path }, options)
       }
       // What the commit lays out itself is there with it.
       if (this.#tree === undefined || layoutTree(this.#tree.tree).root.equals(this.#root)) return
@@ -87,20 +87,16 @@ export class KuboSession implements ImageSession {
   }
 
   async #keepTree({ blocks }: WalkedTree, options: AbortOptions): Promise<void> {
-    // Whence the commit will serve it.
-    const node = this.#parts.nodes.nodeOf(`docker/registry/v2/repositories/${this.#root}`)
+    // Where the commit will put it.
+    const path = `docker/registry/v2/repositories/${this.#root}`
+    const node = this.#parts.nodes.nodeOf(path)
     const hold = new KuboHold(node, this.#root)
     try {
       await hold.store(encodeCar(hold.cid, each(blocks)), options)
-      await this.#keepDag(node, this.#root, options)
+      await this.#parts.held.hold({ node, root: this.#root, path }, options)
     } finally {
       await hold.release()
     }
-  }
-
-  async #keepDag(node: KuboNode, cid: CID, options: AbortOptions): Promise<void> {
-    const path = `${DAGS}/${cid}`
-    if (await node.stat(path, options) === undefined) await node.link(cid, path, { ...options, flush: true })
   }
 
   readonly #fetch: FetchBlock = async (cid, options) => {
