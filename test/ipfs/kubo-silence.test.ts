@@ -59,13 +59,22 @@ describe('a Kubo that hangs and does not hang up', { timeout: 60_000 }, () => {
   })
 
   it('has all the time that whoever reads takes', async () => {
-    answers = { version, 'files/read': (answer) => void answer.end('x'.repeat(4_000_000)) }
+    answers = { version, cat: (answer) => void answer.end('x'.repeat(4_000_000)) }
     let size = 0
-    for await (const chunk of node.read('/a')) {
-      if (size === 0) await sleep(4 * PATIENCE.silence)
-      size += chunk.byteLength
+    const take = (bytes: Uint8Array): Promise<void> | undefined => {
+      size += bytes.byteLength
+      return size === bytes.byteLength ? sleep(4 * PATIENCE.silence) : undefined
     }
+    for await (const chunk of node.rpc.stream('cat')) await take(chunk)
     assert.equal(size, 4_000_000)
+    size = 0
+    await node.rpc.pour('cat', {}, take)
+    assert.equal(size, 4_000_000)
+  })
+
+  it('is given up in the middle by who takes what comes, too', async () => {
+    answers = { version, cat: (answer) => answer.write('beginning') }
+    await assert.rejects(node.rpc.pour('cat', {}, () => void (answers = {})), KuboDownError)
   })
 
   it('has all the time that whoever sends takes', async () => {
