@@ -9,6 +9,7 @@ import { copyClients, type Copier } from '../harness/clients.ts'
 import type { CopySession } from '../clients/client.ts'
 import { ROOT, run } from '../harness/command.ts'
 import type { DiscoServer } from '../harness/disco.ts'
+import { startDistribution } from '../harness/distribution.ts'
 import { smallImage } from '../harness/images.ts'
 import { pushImage, type PushedImage } from '../harness/push-image.ts'
 import { hexOf, RegistryClient } from '../harness/registry-client.ts'
@@ -89,6 +90,21 @@ describe('a Disco on a bucket', { timeout: 300_000 }, () => {
     await until(async () => (await fetch(`${there.url}/ipfs/${cid}?format=raw`)).ok, 'the index has the image again')
     const taker = await scene.disco('taker of the lost', { peers: [there.multiaddr()] })
     await assertClonable(client(taker), digest, cid)
+  })
+
+  it('opens what Distribution keeps in a bucket, by its configuration file, and the other way', async () => {
+    const { bucket, regionEndpoint, region, accessKey, secretKey } = await server.bucket()
+    const s3 = { bucket, regionendpoint: regionEndpoint, region, accesskey: accessKey, secretkey: secretKey, forcepathstyle: true, secure: false, v4auth: true, rootdirectory: '/team/images' }
+    const theirs = await startDistribution(scene, 'registry', { s3 })
+    const ours = await scene.disco('beside Distribution', { env: { REGISTRY_CONFIGURATION_PATH: theirs.config } })
+    for (const [number, { from, to }] of [{ from: theirs, to: ours }, { from: ours, to: theirs }].entries()) {
+      const layout = join(scene.directory, `layout ${number} of Distribution`)
+      const digest = await smallImage(layout, { seed: `${number} of Distribution`, ...INDEX })
+      await clients.skopeo.push({ layout, tag: 'small' }, `${from.host}/team/app${number}:v1`)
+      for (const { url } of [from, to]) await assertComplete(new RegistryClient(url), `team/app${number}`, 'v1', digest)
+      await clients.crane.pull(`${to.host}/team/app${number}:v1`, digest)
+      if (from === ours) await assertGlobal(new RegistryClient(theirs.url), digest, await cidByTags(client(ours), digest))
+    }
   })
 
   it('serves from several processes, and while nothing may be written', async () => {
