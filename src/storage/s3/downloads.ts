@@ -112,9 +112,11 @@ export class Downloads {
         }
         if (chunk.byteLength > left) throw new Error('more came than was announced')
         left -= chunk.byteLength
-        const given = performance.now()
-        if (chunk.byteLength > 0) yield chunk
-        prompt = performance.now() - given < PROMPT
+        if (chunk.byteLength > 0) {
+          const given = performance.now()
+          yield chunk
+          prompt = performance.now() - given < PROMPT
+        }
         if (left === 0) break
       }
     } finally {

@@ -43,17 +43,18 @@ export class DyingBucket {
     }, { step: 'initialize', name: 'cutOff' })
   }
 
-  /** Now. */
-  die(): void {
-    this.#last = 0
+  /** At the n-th request from now on that changes something; now, by default. */
+  dieAt(change = 0): void {
+    this.#last = this.changes + change
   }
 
-  /** As a process is that is stopped before its n-th request that changes something, until what this resolves with is called. */
+  /** As a process is that is stopped before its n-th request from now on that changes something, until what this resolves with is called. */
   stopAt(change: number): Promise<() => void> {
     const stopped = Promise.withResolvers<() => void>()
     const gate = Promise.withResolvers<void>()
+    const at = this.changes + change
     this.#stop = () => {
-      if (this.changes < change) return
+      if (this.changes < at) return
       this.#gate = gate.promise
       this.#stop = undefined
       stopped.resolve(gate.resolve)

@@ -137,7 +137,7 @@ describe('several stores on one bucket', { timeout: 240_000 }, () => {
     await dying.uploads.append('u', 0, (async function* () { yield data.subarray(0, 1000) })())
     const append = dying.uploads.append('u', 1000, (async function* () {
       yield data.subarray(1000, 10_600_000)
-      way.die()
+      way.dieAt()
       yield data.subarray(10_600_000)
     })())
     await assert.rejects(append)

@@ -22,9 +22,10 @@ describe('what a process had begun that died', { concurrency: true, timeout: 120
     const options = await server.bucket()
     const other = await S3Store.open(options, { places })
     await other.commit({ changes: [{ put: TAG, data: text('old') }, { put: `${NAME}/_manifests/revisions/sha256/a/link`, data: text('old') }] })
-    // Four when it opens; its lock, its note, one of two objects; not the second.
-    const way = new DyingBucket(options, 8)
+    const way = new DyingBucket(options)
     const dying = await S3Store.open(options, { places, bucket: way.bucket })
+    // After its lock, its note, and one of two objects.
+    way.dieAt(4)
     await assert.rejects(dying.commit({ changes: [{ put: `${NAME}/_manifests/revisions/sha256/a/link`, data: text('new') }, { put: TAG, data: text('new') }] }))
     assert.deepEqual(bytes(await other.get(TAG)), text('old'))
     const deadline = Date.now() + 60_000
@@ -38,8 +39,9 @@ describe('what a process had begun that died', { concurrency: true, timeout: 120
     const options = await server.bucket()
     const other = await S3Store.open(options, { places })
     await other.commit({ changes: [{ put: LAYER, data: text('link') }, { put: TAG, data: text('old') }] })
-    const way = new DyingBucket(options, 7)
+    const way = new DyingBucket(options)
     const dying = await S3Store.open(options, { places, bucket: way.bucket })
+    way.dieAt(3)
     await assert.rejects(dying.commit({ changes: [{ delete: LAYER }, { delete: TAG }] }))
     // Servers count seconds.
     await sleep(1100)
