@@ -3,6 +3,7 @@ import { digestOfTag } from '../global/images.ts'
 import { LATEST } from '../global/repository-tree.ts'
 import { KuboDagIndex } from '../ipfs/kubo/dag/dag-index.ts'
 import { KuboNetwork } from '../ipfs/kubo/network/network.ts'
+import { KuboHolds } from '../ipfs/kubo/nodes/hold.ts'
 import { KuboNode } from '../ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../ipfs/kubo/nodes/nodes.ts'
 import { Placement } from '../ipfs/kubo/store/placement.ts'
@@ -41,8 +42,9 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
     const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory: data, log }), (opened) => opened.close())
     const placement = await Placement.open({ nodes, database, log })
     const index = await KuboDagIndex.open(database, nodes)
+    const holds = new KuboHolds(uploads.owner)
     const pins = await RemotePins.open({
-      nodes, database, services: pinning, nameOf: (image, options) => manifestOf(store, image.toString(), options), log: log.child({ name: 'pinning' }),
+      nodes, holds, database, services: pinning, nameOf: (image, options) => manifestOf(store, image.toString(), options), log: log.child({ name: 'pinning' }),
     })
     const tidy = async (options: AbortOptions): Promise<number> => {
       const removed = (await uploads.clean(options)) + (await index.clean(options))
@@ -62,7 +64,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
       background: [watch, pins, ...(readonly ? [] : [new Tidier(tidy, log)])],
       network: ({ config, observability, log: own }) => new KuboNetwork({
         options: { peers: config.peer, findTimeout: config.cloneTimeout },
-        nodes, store, uploads, held: index.held, queue: index.queue, observer: observability.observers.blocks, traceparent: observability.traceparent, log: own,
+        nodes, store, uploads, holds, held: index.held, queue: index.queue, observer: observability.observers.blocks, traceparent: observability.traceparent, log: own,
       }),
       close: () => parts.disposeAsync(),
     }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KuboDagIndex } from '../../../src/ipfs/kubo/dag/dag-index.ts'
 import { KuboNetwork, type KuboNetworkOptions } from '../../../src/ipfs/kubo/network/network.ts'
+import { KuboHolds } from '../../../src/ipfs/kubo/nodes/hold.ts'
 import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { KuboNodes } from '../../../src/ipfs/kubo/nodes/nodes.ts'
 import { KuboJournal } from '../../../src/ipfs/kubo/store/journal.ts'
@@ -21,6 +22,7 @@ export interface KuboSide {
   readonly uploads: KuboUploads
   readonly store: KuboStore
   readonly index: KuboDagIndex
+  readonly holds: KuboHolds
   readonly network: KuboNetwork
   close(): Promise<void>
 }
@@ -45,8 +47,9 @@ export async function kuboSide({ nodes: count = 1, kubo, ...options }: SideOptio
   const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
   const store = parts.adopt(new KuboStore({ nodes, local, journal, uploads, directory, log }), (opened) => opened.close())
   const index = await KuboDagIndex.open(local.database, nodes)
-  const network = parts.adopt(new KuboNetwork({ options, nodes, store, uploads, held: index.held, queue: index.queue, log }), (opened) => opened.stop())
-  return { kubos, nodes, local, uploads, store, index, network, close: () => parts.disposeAsync() }
+  const holds = new KuboHolds(uploads.owner)
+  const network = parts.adopt(new KuboNetwork({ options, nodes, store, uploads, holds, held: index.held, queue: index.queue, log }), (opened) => opened.stop())
+  return { kubos, nodes, local, uploads, store, index, holds, network, close: () => parts.disposeAsync() }
 }
 
 /** A path as blobs have it. */

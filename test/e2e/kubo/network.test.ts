@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../../../src/ipfs/errors.ts'
+import { KuboHolds } from '../../../src/ipfs/kubo/nodes/hold.ts'
 import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import type { WantedFile } from '../../../src/ipfs/node.ts'
 import { collect } from '../../contract/bytes.ts'
 import { first } from '../../ipfs-network/harness.ts'
 import { Kubo } from '../harness/kubo.ts'
 import { addBy, directory, endless, file, importDag, leaf, padded } from './forged-dags.ts'
-import { assertNothingHeld, assertWhole, commit, wantedOf } from './network-checks.ts'
+import { assertNothingHeld, assertWhole, commit, each, wantedOf } from './network-checks.ts'
 import { kuboSide, type KuboSide } from './network-scene.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -87,6 +88,19 @@ describe('clones into Kubo', { timeout: 300_000 }, () => {
     assert.equal((await session.fetch(wanted).done).upload, undefined)
     await session.close()
     await assertWhole(side, cid)
+    await assertNothingHeld(side)
+  })
+
+  it('lets go of what was held by a process that was killed, and of nothing of others', async () => {
+    const node = first(side.nodes.all)
+    const cid = await node.add(each([randomBytes(100)]))
+    const [killed, another, now] = [new KuboHolds('mine'), new KuboHolds('theirs'), new KuboHolds('mine')]
+    const holds = [killed, another, now].map((of) => of.of(node, cid))
+    for (const hold of holds) await hold.fetch(() => {})
+    assert.equal(await now.releaseLeft(node), 1)
+    const left = (await first(side.kubos).ipfs('pin', 'ls', '--type=recursive', '-q')).split('\n')
+    assert.deepEqual(holds.map((hold) => left.includes(hold.cid.toString())), [false, true, true])
+    for (const hold of holds) await hold.release()
     await assertNothingHeld(side)
   })
 

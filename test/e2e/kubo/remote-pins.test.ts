@@ -67,7 +67,7 @@ describe('remote pins', { timeout: 180_000 }, () => {
     let side: KuboSide
     let name: string | undefined = 'sha256:name'
     const parts = (): RemotePinsParts => ({
-      nodes: side.nodes, database: side.local.database, services: ['keeper'], nameOf: async () => name, log: silentLogger(), interval: 100, recheck: 500, retry: 200,
+      nodes: side.nodes, holds: side.holds, database: side.local.database, services: ['keeper'], nameOf: async () => name, log: silentLogger(), interval: 100, recheck: 500, retry: 200,
     })
 
     before(async () => {

@@ -1,8 +1,6 @@
-import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import type { Arrival } from './arrival.ts'
-import { KuboHold } from '../nodes/hold.ts'
-import type { KuboNode } from '../nodes/node.ts'
+import type { KuboHold } from '../nodes/hold.ts'
 import { HEDGE } from './source.ts'
 
 /** Nodes that reach others than the one that wants a DAG: when nothing comes, they fetch it as well, and it gets it from them. */
@@ -11,8 +9,9 @@ export class HelpingNodes {
   readonly #callOff: () => void
   #fetching: readonly Promise<void>[] = []
 
-  constructor(nodes: readonly KuboNode[], cid: CID, arrived: Arrival, options: AbortOptions) {
-    this.#holds = nodes.map((node) => new KuboHold(node, cid))
+  /** @param helps what each would have to fetch */
+  constructor(helps: readonly KuboHold[], arrived: Arrival, options: AbortOptions) {
+    this.#holds = helps
     // What becomes of it is seen where it is wanted.
     this.#callOff = arrived.watch(HEDGE, () => {
       this.#fetching = this.#holds.map((hold) => hold.fetch(() => {}, options).catch(() => {}))

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
 import type { ObjectStore } from '../../../storage/object-store.ts'
 import type { BlockObserver } from '../../../telemetry/block-observer.ts'
@@ -10,7 +11,7 @@ import { GatewayPeer } from '../../gateway/gateway-peer.ts'
 import type { ImageSession, IpfsNetwork, NodeInfo } from '../../node.ts'
 import { observedPeer } from '../../observed-blocks.ts'
 import type { HeldDags } from '../dag/held-dags.ts'
-import { releaseAll } from '../nodes/hold.ts'
+import type { KuboHolds } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
 import { KuboPeers } from './peers.ts'
@@ -31,6 +32,7 @@ export interface KuboNetworkParts {
   readonly nodes: KuboNodes
   readonly store: Pick<ObjectStore, 'read'>
   readonly uploads: Pick<KuboUploads, 'adopt' | 'remove'>
+  readonly holds: KuboHolds
   /** DAGs beside those of the objects' places. */
   readonly held: Pick<HeldDags, 'hold'>
   /** What the network shall hear of. */
@@ -46,12 +48,15 @@ interface Running {
   readonly peers: KuboPeers
   readonly provider: KuboProvider
   readonly tidied: Promise<unknown>
+  readonly stopped: AbortController
 }
 
 /** What a timer can wait for at most, in milliseconds; one that is longer ends at once. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1
 /** Milliseconds without a byte after which a gateway has failed to give a block. */
 const IDLE_TIMEOUT = 10_000
+/** Milliseconds until a node that was down is asked again for what clones left there. */
+const TIDY_AGAIN = 30_000
 const UNSEEN: BlockObserver = { received() {}, sent() {} }
 
 /** The IPFS network by the Kubos that the images are on. They are others' programs: starting and stopping is about what Disco does with them. */
@@ -74,8 +79,9 @@ export class KuboNetwork implements IpfsNetwork {
     const { nodes, queue, log } = this.#parts
     const peers = new KuboPeers({ nodes: nodes.all, given: this.#given.multiaddrs.map(String), log })
     const provider = new KuboProvider({ nodes, queue, log })
-    const tidied = Promise.all(nodes.all.map((node) => this.#tidy(node)))
-    this.#running = { peers, provider, tidied }
+    const stopped = new AbortController()
+    const tidied = Promise.all(nodes.all.map((node) => this.#tidy(node, stopped.signal)))
+    this.#running = { peers, provider, tidied, stopped }
     peers.start()
     provider.start()
   }
@@ -84,6 +90,7 @@ export class KuboNetwork implements IpfsNetwork {
     const running = this.#running
     this.#running = undefined
     if (running === undefined) return
+    running.stopped.abort()
     await Promise.all([running.peers.stop(), running.provider.stop(), running.tidied])
   }
 
@@ -102,21 +109,27 @@ export class KuboNetwork implements IpfsNetwork {
   }
 
   open(root: CID): ImageSession {
-    const { nodes, store, uploads, held, observer = UNSEEN, traceparent, log } = this.#parts
+    const { nodes, store, uploads, holds, held, observer = UNSEEN, traceparent, log } = this.#parts
     const timeout = this.#timeout
     // Whence the commit will serve it.
     const inOrder = nodes.inOrder(`docker/registry/v2/repositories/${root}`)
     const idleTimeout = Math.min(timeout, IDLE_TIMEOUT)
     const gateways = this.#given.gateways.map((url) => observedPeer(new GatewayPeer(url, { idleTimeout, traceparent }), 'gateway', observer))
     const blocks = new SessionBlocks({ gateways, nodes: inOrder, timeout, unreachable: (asked) => this.#running?.peers.unreachable(asked) ?? [], log })
-    return new KuboSession(root, { nodes, store, uploads, held, blocks, timeout, observer, log })
+    return new KuboSession(root, { nodes, store, uploads, holds, held, blocks, timeout, observer, log })
   }
 
-  async #tidy(node: KuboNode): Promise<void> {
-    try {
-      await releaseAll(node)
-    } catch (err) {
-      this.#parts.log.debug({ err, node: node.name }, 'cannot look for what clones held that were cut off')
+  /** As soon as the node is there. */
+  async #tidy(node: KuboNode, signal: AbortSignal): Promise<void> {
+    const { holds, log } = this.#parts
+    while (!signal.aborted) {
+      try {
+        await holds.releaseLeft(node, { signal })
+        return
+      } catch (err) {
+        if (!signal.aborted) log.debug({ err, node: node.name }, 'cannot look yet for what clones held that were cut off')
+        await sleep(TIDY_AGAIN, undefined, { signal, ref: false }).catch(() => {})
+      }
     }
   }
 }

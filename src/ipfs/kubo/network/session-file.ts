@@ -13,7 +13,7 @@ import type { Window } from '../../unixfs/window.ts'
 import { Arrival } from './arrival.ts'
 import { checkGoesOn } from './dag-end.ts'
 import { HelpingNodes } from './helping-nodes.ts'
-import { KuboHold, type HoldProgress } from '../nodes/hold.ts'
+import type { HoldProgress, KuboHold, KuboHolds } from '../nodes/hold.ts'
 import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import { unavailable } from './source.ts'
@@ -25,6 +25,7 @@ export interface KuboFileParts {
   readonly nodes: KuboNodes
   readonly store: Pick<ObjectStore, 'read'>
   readonly uploads: Pick<KuboUploads, 'adopt' | 'remove'>
+  readonly holds: KuboHolds
   readonly blocks: SessionBlocks
   readonly window: Window
   /** Milliseconds without anything after which it has failed. */
@@ -73,7 +74,7 @@ export class KuboSessionFile implements FileFetch {
     this.wanted = wanted
     this.#parts = parts
     this.node = parts.nodes.nodeOf(wanted.path)
-    this.#hold = new KuboHold(this.node, wanted.cid)
+    this.#hold = parts.holds.of(this.node, wanted.cid)
     this.#fetched.reach(AT_ONCE)
     this.done = this.#run().catch((error: unknown) => {
       throw parts.signal.aborted ? parts.signal.reason : unavailable(error)
@@ -175,7 +176,7 @@ export class KuboSessionFile implements FileFetch {
       this.#fetched.finish()
       if (!over.signal.aborted) this.#doubt(arrived, stop, over.signal)
     }, (error: unknown) => stop.abort(error))
-    const helped = new HelpingNodes(this.#others, this.wanted.cid, arrived, options)
+    const helped = new HelpingNodes(this.#helps(), arrived, options)
     try {
       const digester = this.#digester()
       await this.node.pour(this.wanted.cid, this.#size, (bytes) => {
@@ -210,8 +211,9 @@ export class KuboSessionFile implements FileFetch {
     await this.#fetched.beyond(this.#recent.end, signal)
   }
 
-  get #others(): readonly KuboNode[] {
-    return this.#parts.nodes.all.filter((node) => node !== this.node)
+  #helps(): KuboHold[] {
+    const { nodes, holds } = this.#parts
+    return nodes.all.filter((node) => node !== this.node).map((node) => holds.of(node, this.wanted.cid))
   }
 
   async #holdIt(arrived: Arrival, options: AbortOptions): Promise<void> {

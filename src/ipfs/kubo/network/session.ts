@@ -9,7 +9,6 @@ import type { FetchBlock } from '../../unixfs/walk-file.ts'
 import { walkTree, type WalkedTree } from '../../unixfs/walk-tree.ts'
 import { Window } from '../../unixfs/window.ts'
 import type { HeldDags } from '../dag/held-dags.ts'
-import { KuboHold } from '../nodes/hold.ts'
 import { KuboSessionFile, type KuboFileParts } from './session-file.ts'
 import { unavailable } from './source.ts'
 
@@ -90,7 +89,7 @@ export class KuboSession implements ImageSession {
     // Where the commit will put it.
     const path = `docker/registry/v2/repositories/${this.#root}`
     const node = this.#parts.nodes.nodeOf(path)
-    const hold = new KuboHold(node, this.#root)
+    const hold = this.#parts.holds.of(node, this.#root)
     try {
       await hold.store(encodeCar(hold.cid, each(blocks)), options)
       await this.#parts.held.hold({ node, root: this.#root, path }, options)

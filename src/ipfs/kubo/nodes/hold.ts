@@ -16,6 +16,36 @@ export interface HoldProgress {
 /** The pins' name at the nodes, for who looks at them. */
 const NAME = 'disco-clone'
 
+/** What one process of a Disco holds at nodes that others use as well: in its name is whose it is. */
+export class KuboHolds {
+  readonly #owner: string
+  readonly #run: string
+
+  /** @param owner its data directory's name */
+  constructor(owner: string) {
+    this.#owner = `disco-${owner}-`
+    this.#run = `${this.#owner}${randomBytes(8).toString('hex')}-`
+  }
+
+  of(node: KuboNode, held: CID): KuboHold {
+    return new KuboHold(node, holdingCid(`${this.#run}${randomBytes(8).toString('hex')}`, held))
+  }
+
+  /** Lets go of what was held by processes before this one, which were killed. @returns how many */
+  async releaseLeft(node: KuboNode, options: AbortOptions = {}): Promise<number> {
+    const { Keys } = await node.rpc.json<{ Keys: Record<string, unknown> | null }>('pin/ls', { type: 'recursive', quiet: true }, options)
+    const left = Object.keys(Keys ?? {}).map((text) => CID.parse(text)).filter((cid) => this.#isLeft(cid))
+    for (const cid of left) await node.unpin(cid, options)
+    return left.length
+  }
+
+  #isLeft({ multihash }: CID): boolean {
+    if (multihash.code !== IDENTITY) return false
+    const directory = Buffer.from(multihash.digest)
+    return directory.includes(this.#owner) && !directory.includes(this.#run)
+  }
+}
+
 /**
  * A DAG at a node while it is fetched, and until something else holds it: no collection of garbage takes a block of it.
  *
@@ -27,9 +57,10 @@ export class KuboHold {
   readonly #node: KuboNode
   #asked = false
 
-  constructor(node: KuboNode, held: CID) {
+  /** @param cid of the directory: see `KuboHolds` */
+  constructor(node: KuboNode, cid: CID) {
     this.#node = node
-    this.cid = holdingCid(held)
+    this.cid = cid
   }
 
   /** Fetches whatever of it the node lacks, from whoever has it. @throws KuboDownError, KuboRefusedError */
@@ -60,22 +91,7 @@ export class KuboHold {
   }
 }
 
-/** Lets go of what was held by who was killed. @returns how many */
-export async function releaseAll(node: KuboNode, options: AbortOptions = {}): Promise<number> {
-  const { Keys } = await node.rpc.json<{ Keys: Record<string, unknown> | null }>('pin/ls', { type: 'recursive', quiet: true }, options)
-  const left = Object.keys(Keys ?? {}).map((text) => CID.parse(text)).filter(isHolding)
-  for (const cid of left) await node.unpin(cid)
-  return left.length
-}
-
-function holdingCid(held: CID): CID {
-  const Name = `${PREFIX}${randomBytes(16).toString('base64url')}`
+function holdingCid(Name: string, held: CID): CID {
   const bytes = encode(prepare({ Data: new UnixFS({ type: 'directory' }).marshal(), Links: [{ Name, Hash: held, Tsize: 0 }] }))
   return CID.createV1(DAG_PB, Multihash.create(IDENTITY, bytes))
-}
-
-const PREFIX = 'disco-'
-
-function isHolding({ multihash }: CID): boolean {
-  return multihash.code === IDENTITY && Buffer.from(multihash.digest).includes(PREFIX)
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../../../telemetry/logger.ts'
 import { encodeCar } from '../../car.ts'
 import type { ProvideQueue } from '../../node.ts'
 import type { Block } from '../../unixfs/block.ts'
-import { KuboHold } from '../nodes/hold.ts'
+import type { KuboHolds } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
 import { directoryBlock, pinDirectory } from './pin-directory.ts'
@@ -14,6 +14,7 @@ import { RemotePinTable, type DuePin, type PinOutcome, type RemotePin } from './
 
 export interface RemotePinsParts {
   readonly nodes: KuboNodes
+  readonly holds: KuboHolds
   /** Of the data directory. */
   readonly database: Database
   /** By the names under which the nodes know them (`ipfs pin remote service`). */
@@ -153,7 +154,7 @@ export class RemotePins implements ProvideQueue {
     await node.link(block.cid, path, { ...options, flush: true })
     if (this.#parts.nodes.all.length === 1) return
     // What is at other nodes is copied, as the service may reach this one alone.
-    const hold = new KuboHold(node, block.cid)
+    const hold = this.#parts.holds.of(node, block.cid)
     try {
       await hold.fetch(() => {}, options)
     } finally {

@@ -48,7 +48,8 @@ export class KuboUploads implements SendingUploads {
   readonly #streams: UploadStreams
   readonly #sender: BlobSender
   readonly #leftOvers: LeftOvers
-  readonly #owner: string
+  /** What this data directory calls itself at nodes that others use as well. */
+  readonly owner: string
 
   private constructor({ local, nodes, log, isAwaited }: KuboUploadsParts, leftOvers: LeftOvers, owner: string) {
     this.#local = local
@@ -59,7 +60,7 @@ export class KuboUploads implements SendingUploads {
     this.#streams = new UploadStreams(local.uploads, nodes)
     this.#sender = new BlobSender(nodes, `${STAGED}/${owner}`)
     this.#leftOvers = leftOvers
-    this.#owner = owner
+    this.owner = owner
   }
 
   /** @throws StorageFailedError */
@@ -152,8 +153,8 @@ export class KuboUploads implements SendingUploads {
     const { signal, patience = { own: HOUR, others: 30 * 24 * HOUR } } = options
     const isGone = async ({ name }: MfsEntry): Promise<boolean> => (await this.stat(decodeURIComponent(name))) === undefined
     return this.#told(async () => {
-      const own = await this.#leftOvers.remove(`${STAGED}/${this.#owner}`, { isForNobody: isGone, patience: patience.own, signal })
-      return own + (await this.#leftOvers.remove(STAGED, { isForNobody: ({ name }) => name !== this.#owner, patience: patience.others, signal }))
+      const own = await this.#leftOvers.remove(`${STAGED}/${this.owner}`, { isForNobody: isGone, patience: patience.own, signal })
+      return own + (await this.#leftOvers.remove(STAGED, { isForNobody: ({ name }) => name !== this.owner, patience: patience.others, signal }))
     }, options)
   }
 
