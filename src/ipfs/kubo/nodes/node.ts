@@ -45,6 +45,9 @@ const LOOK = 60_000
 /** `unixfs-v1-2025` (IPIP-499), every part of it by name: "A fresh Kubo still defaults to CIDv0". */
 const PROFILE = { 'cid-version': 1, 'raw-leaves': true, hash: 'sha2-256', chunker: `size-${CHUNK_SIZE}`, 'max-file-links': MAX_LINKS, trickle: false } as const
 
+/** Nobody is told of what may never become an image's, nor waited for until he knows. */
+const UNTOLD = { 'fast-provide-root': false, 'fast-provide-dag': false } as const
+
 /**
  * One Kubo, by its RPC. Every method throws KuboDownError when it can't be reached, and KuboRefusedError with its own words.
  *
@@ -174,7 +177,7 @@ export class KuboNode {
    * @param toFiles a path of MFS that holds it from the same moment, so that no collection of garbage comes in between
    */
   async add(body: AsyncIterable<Uint8Array>, { toFiles, signal }: AbortOptions & { readonly toFiles?: string | undefined } = {}): Promise<CID> {
-    const options = { ...PROFILE, pin: false, progress: false, 'to-files': toFiles }
+    const options = { ...PROFILE, ...UNTOLD, pin: false, progress: false, 'to-files': toFiles }
     const { Hash } = await this.#rpc.json<{ Hash: string }>('add', options, { body, signal })
     // Unlike all else that changes MFS it has not been written down.
     if (toFiles !== undefined) await this.flush(dirname(toFiles), { signal })
@@ -184,7 +187,7 @@ export class KuboNode {
   /** Stores the blocks of a CAR; they are checked. Held by nobody, but where `pin`, its roots. */
   async importCar(body: AsyncIterable<Uint8Array>, { pin = false, signal }: AbortOptions & { readonly pin?: boolean | undefined } = {}): Promise<void> {
     type Line = { Root?: { PinErrorMsg?: string } }
-    const options = { 'pin-roots': pin, silent: !pin, 'allow-big-block': true, 'fast-provide-root': false, 'fast-provide-dag': false }
+    const options = { 'pin-roots': pin, silent: !pin, 'allow-big-block': true, ...UNTOLD }
     for (const { Root } of await this.#rpc.lines<Line>('dag/import', options, { body, signal })) {
       if (Root?.PinErrorMsg !== undefined && Root.PinErrorMsg !== '') throw new KuboRefusedError(this.name, 'dag/import', Root.PinErrorMsg)
     }
