@@ -79,6 +79,24 @@ describe('remote pins', { timeout: 180_000 }, () => {
 
     after(() => side.close())
 
+    it('are asked for when all of the image is at the node that the service is sent to, however often that fails', async () => {
+      const apart = await kuboSide({ nodes: 2 })
+      await using stack = new AsyncDisposableStack()
+      stack.defer(() => apart.close())
+      for (const kubo of apart.kubos) await know(kubo, service)
+      const root = await apart.index.addTree(new Map([['disco.json', randomBytes(100)]]))
+      const blobs = await Promise.all(apart.nodes.all.map((node) => node.add(only(randomBytes(2_000_000)))))
+      const pins = stack.adopt(await RemotePins.open({
+        ...parts(), nodes: apart.nodes, holds: apart.holds, database: apart.local.database, nameOf: async () => 'sha256:apart', timeout: 2000,
+      }), (opened) => opened.stop())
+      pins.start()
+      await pins.provide([root, ...blobs])
+      await until(async () => pins.list()[0]?.reason?.includes('nothing came') === true)
+      await first(apart.kubos).connect(apart.kubos[1] ?? keeper)
+      await until(async () => pins.list()[0]?.state === 'pinned')
+      for (const cid of [root, ...blobs]) await keeper.ipfs('dag', 'stat', '--offline', '--progress=false', String(cid))
+    })
+
     it('are asked for again until they succeed, also after a restart, and go with their image', async () => {
       service.failing = 503
       const root = await side.index.addTree(new Map([['disco.json', randomBytes(100)]]))

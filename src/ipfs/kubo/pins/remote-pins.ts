@@ -5,7 +5,8 @@ import type { Logger } from '../../../telemetry/logger.ts'
 import { encodeCar } from '../../car.ts'
 import type { ProvideQueue } from '../../node.ts'
 import type { Block } from '../../unixfs/block.ts'
-import type { KuboHolds } from '../nodes/hold.ts'
+import { Arrival } from '../network/arrival.ts'
+import type { KuboHold, KuboHolds } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
 import { directoryBlock, pinDirectory } from './pin-directory.ts'
@@ -26,6 +27,8 @@ export interface RemotePinsParts {
   readonly interval?: number | undefined
   /** … after which one that is pinned is looked at again. @default an hour */
   readonly recheck?: number | undefined
+  /** … for an answer, and for anything to come of what is fetched. @default 60000 */
+  readonly timeout?: number | undefined
   /** … after one failed, doubled with every further time. @default 30000 */
   readonly retry?: number | undefined
 }
@@ -36,7 +39,6 @@ const RETRY = 30_000
 const LONGEST_RETRY = 6 * 3_600_000
 /** Pins looked at in one round. */
 const PAGE = 20
-/** Milliseconds that a service may take for an answer. */
 const TIMEOUT = 60_000
 /** Where MFS holds what is being pinned, so that the service finds it: by the image's CID. */
 const PINS = '/disco/pins'
@@ -91,19 +93,19 @@ export class RemotePins implements ProvideQueue {
     try {
       for (const pin of this.#table.due(this.#parts.services, Date.now(), PAGE)) {
         if (signal.aborted) return
-        await this.#advance(pin, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) })
+        await this.#advance(pin)
       }
     } catch (err) {
       if (!signal.aborted) this.#parts.log.warn({ err }, 'what is to be pinned remotely could not be read')
     }
   }
 
-  async #advance(pin: DuePin, options: AbortOptions): Promise<void> {
+  async #advance(pin: DuePin): Promise<void> {
     const { log, recheck = RECHECK, interval = INTERVAL, retry = RETRY } = this.#parts
     const about = { image: pin.image.toString(), service: pin.service }
     let outcome: PinOutcome
     try {
-      const state = await this.#pin(pin, options)
+      const state = await this.#pin(pin)
       if (state === undefined) {
         log.info(about, 'an image is gone: its remote pin too')
         return await this.#table.remove(pin)
@@ -123,10 +125,11 @@ export class RemotePins implements ProvideQueue {
   }
 
   /** Does what is next; undefined: the image is gone, and so is the pin. */
-  async #pin({ image, service, directory, state: before }: DuePin, options: AbortOptions): Promise<ServiceState | undefined> {
-    const name = await this.#parts.nameOf(image, options)
+  async #pin({ image, service, directory, state: before }: DuePin): Promise<ServiceState | undefined> {
+    const name = await this.#parts.nameOf(image, this.#limited())
     const block = directoryBlock(directory)
     return this.#anyNode(image, async (node) => {
+      const options = this.#limited()
       const remote = new PinningService(node, service)
       const known = await remote.state(block.cid, options)
       if (name === undefined) {
@@ -141,25 +144,45 @@ export class RemotePins implements ProvideQueue {
         if (before === 'queued' || before === 'pinning') return known
         await remote.remove(block.cid, options)
       }
-      await this.#offer(node, image, block, options)
-      return remote.add(block.cid, name, options)
+      await this.#offer(node, image, block)
+      return remote.add(block.cid, name, this.#limited())
     })
   }
 
   /** Has all of it at the node that the service is sent to. */
-  async #offer(node: KuboNode, image: CID, block: Block, options: AbortOptions): Promise<void> {
+  async #offer(node: KuboNode, image: CID, block: Block): Promise<void> {
     const path = heldAt(image)
-    if ((await node.stat(path, options)) !== undefined) return
-    await node.importCar(encodeCar(block.cid, only(block)), options)
-    await node.link(block.cid, path, { ...options, flush: true })
-    if (this.#parts.nodes.all.length === 1) return
-    // What is at other nodes is copied, as the service may reach this one alone.
+    if ((await node.stat(path, this.#limited())) !== undefined) return
+    await node.importCar(encodeCar(block.cid, only(block)), this.#limited())
     const hold = this.#parts.holds.of(node, block.cid)
     try {
-      await hold.fetch(() => {}, options)
+      // What is at other nodes is copied, as the service may reach this one alone.
+      if (this.#parts.nodes.all.length > 1) await this.#bring(hold)
+      await node.link(block.cid, path, { ...this.#limited(), flush: true })
     } finally {
       await hold.release()
     }
+  }
+
+  /** Takes as long as it does, while something comes. */
+  async #bring(hold: KuboHold): Promise<void> {
+    const { timeout = TIMEOUT } = this.#parts
+    const silent = new AbortController()
+    const arrived = new Arrival()
+    const callOff = arrived.watch(timeout, () => silent.abort(new Error(`nothing came of what other nodes have of the image for ${timeout} ms`)))
+    let before = 0
+    try {
+      await hold.fetch(({ blocks }) => {
+        if (blocks > before) arrived.now()
+        before = blocks
+      }, { signal: AbortSignal.any([this.#stopped.signal, silent.signal]) })
+    } finally {
+      callOff()
+    }
+  }
+
+  #limited(): AbortOptions {
+    return { signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#parts.timeout ?? TIMEOUT)]) }
   }
 
   /** The first that can: not all of them may know the service, or be there. */
