@@ -60,6 +60,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
       database,
       apart: false,
       nodes: () => watch.states,
+      ...(pinning.length > 0 && { remotePins: () => pins.counts() }),
       checks: checksOf(nodes),
       background: [watch, pins, ...(readonly ? [] : [new Tidier(tidy, log)])],
       network: ({ config, observability, log: own }) => new KuboNetwork({

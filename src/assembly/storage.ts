@@ -1,5 +1,6 @@
 import type { Config } from '../config/options.ts'
 import type { ProvideTable } from '../ipfs/embedded/provide-table.ts'
+import type { RemotePinCount } from '../ipfs/kubo/pins/remote-pin-table.ts'
 import type { DagIndex, IpfsNetwork, OuterNode, ProvideQueue } from '../ipfs/node.ts'
 import type { Database } from '../storage/embedded/database.ts'
 import type { ChunkHashes, ObjectLinks, ObjectStore } from '../storage/object-store.ts'
@@ -29,6 +30,8 @@ export interface BuiltStorage {
   readonly indexed?: () => number
   /** Nodes that are programs of their own, as they were seen last. @default none: the network is a node */
   readonly nodes?: () => readonly OuterNode[]
+  /** @default none: no service is told of images */
+  readonly remotePins?: () => readonly RemotePinCount[]
   /** What has to hold for requests to be worth coming, beside what is asked of the store. */
   readonly checks: readonly NamedCheck[]
   /** What goes on beside the requests, in one process. */

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import { RemotePins, type RemotePinsParts } from '../../../src/ipfs/kubo/pins/remote-pins.ts'
 import { silentLogger } from '../../../src/telemetry/create-logger.ts'
 import { first } from '../../ipfs-network/harness.ts'
-import { disco, startDisco, type DiscoOptions, type DiscoServer } from '../harness/disco.ts'
+import { disco, startDisco, unusedPort, type DiscoOptions, type DiscoServer } from '../harness/disco.ts'
 import { Kubo } from '../harness/kubo.ts'
 import { PinningServer } from '../harness/pinning-service.ts'
 import { pushImage } from '../harness/push-image.ts'
@@ -41,11 +41,13 @@ describe('remote pins', { timeout: 180_000 }, () => {
     }
     try {
       await know(own, service)
-      const args = ['--kubo', own.url]
+      const debug = `127.0.0.1:${await unusedPort()}`
+      const args = ['--kubo', own.url, '--debug', debug]
       const server = await start({ data: join(data, 'own'), args, env: { DISCO_PINNING: 'keeper' } })
       const { cid, digest } = await pushImage(new RegistryClient(server.url), 'image', { seed: 'remote pins', sizes: [3 * 1024 * 1024 + 1, 100] })
       await until(async () => (await disco(['images', '--kubo', own.url], join(data, 'own'))).includes('keeper: pinned'))
       assert.deepEqual((JSON.parse(await disco(['images', '--json', '--kubo', own.url], join(data, 'own'))) as { pins: unknown }[])[0]?.pins, [{ service: 'keeper', state: 'pinned' }])
+      assert.match(await (await fetch(`http://${debug}/metrics`)).text(), /^disco_ipfs_remote_pins\{service="keeper",state="pinned"\} 1$/m)
       assert.deepEqual(service.pins.map(({ pin, status }) => [pin.name, status]), [[digest, 'pinned']])
       await server.stop()
       await own.remove()

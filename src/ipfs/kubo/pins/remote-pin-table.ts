@@ -35,6 +35,13 @@ export interface PinOutcome {
   readonly next: number
 }
 
+/** How many images have come how far at a service. */
+export interface RemotePinCount {
+  readonly service: string
+  readonly state: RemotePinState
+  readonly images: number
+}
+
 /** For who looks whether there is one. */
 export const PINS_TABLE = 'kubo_remote_pin'
 
@@ -93,6 +100,10 @@ export class RemotePinTable {
 
   async remove({ image, service }: RemotePin, options?: AbortOptions): Promise<void> {
     await this.#database.write([{ sql: 'DELETE FROM kubo_remote_pin WHERE image = ? AND service = ?', params: [image.bytes, service] }], options)
+  }
+
+  counts(): RemotePinCount[] {
+    return this.#database.all<RemotePinCount>('SELECT service, state, count(*) AS images FROM kubo_remote_pin GROUP BY service, state')
   }
 
   /** All of them, in the order of their images. */

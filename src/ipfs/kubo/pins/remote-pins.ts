@@ -11,7 +11,7 @@ import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
 import { directoryBlock, pinDirectory } from './pin-directory.ts'
 import { PinningService, type ServiceState } from './pinning-service.ts'
-import { RemotePinTable, type DuePin, type PinOutcome, type RemotePin } from './remote-pin-table.ts'
+import { RemotePinTable, type DuePin, type PinOutcome, type RemotePin, type RemotePinCount } from './remote-pin-table.ts'
 
 export interface RemotePinsParts {
   readonly nodes: KuboNodes
@@ -86,6 +86,10 @@ export class RemotePins implements ProvideQueue {
   /** All of them, in the order of their images. Needs no node. */
   list(): RemotePin[] {
     return this.#table.list()
+  }
+
+  counts(): RemotePinCount[] {
+    return this.#table.counts()
   }
 
   async #look(): Promise<void> {
