@@ -122,6 +122,17 @@ describe('a Disco on a bucket', { timeout: 300_000 }, () => {
     assert.deepEqual(await files(), written)
   })
 
+  it('drops uploads that nobody finished, whoever began them', async () => {
+    const bucket = await server.bucket()
+    const first = await disco('abandoned', bucket)
+    const begun = await client(first).startUpload('made/here')
+    const state = await client(first).patchUpload(begun, Buffer.alloc(1000))
+    await first.kill()
+    const second = await scene.disco('purging', { env: { ...onBucket(bucket), REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE: '1ms' } })
+    await until(async () => (await client(second).upload(state.location)) === undefined, 'the upload is gone')
+    assert.deepEqual((await readdir(server.files(bucket), { recursive: true })).filter((path) => path.includes('/uploads/')), [])
+  })
+
   it('sends clients to the bucket for blobs, with what the URL is signed for and nothing else', async () => {
     const bucket = await server.bucket()
     const there = await scene.disco('redirecting', { env: onBucket(bucket, { redirect: true }) })
