@@ -60,7 +60,7 @@ export interface Batch {
  * Objects by path: `/`-separated, relative, no empty, `.` or `..` segment; what a path means is not the store's business.
  *
  * - An answer of `undefined` (or an empty list) is a proven absence. Everything else that goes wrong throws.
- * - What a method has acknowledged survives a crash and a power loss.
+ * - What a method has acknowledged survives a crash and a power loss; of an upload under way, on Kubo, only a crash.
  * - Several processes may use one store at once; each sees what another has committed.
  * - A path that is an object's may not be the beginning of another's: where objects are files, they can have none below.
  */

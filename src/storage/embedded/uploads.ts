@@ -19,7 +19,9 @@ interface UploadRow {
   readonly chunks: Uint8Array | null
 }
 
-export interface TeeOptions extends AppendOptions {
+export interface LocalAppendOptions extends AppendOptions {
+  /** False where a power loss may take what was appended: then the upload is unknown. @default true */
+  readonly durable?: boolean | undefined
   /**
    * Given the bytes as they are written, at their offset, in large pieces; they are good until the promise has settled,
    * which holds up who sends them. It never rejects.
@@ -77,7 +79,7 @@ export class EmbeddedUploads implements UploadStore {
     return row === undefined ? undefined : { ...row }
   }
 
-  async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: TeeOptions = {}): Promise<number> {
+  async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: LocalAppendOptions = {}): Promise<number> {
     options.signal?.throwIfAborted()
     const lease = await Lease.take(this.#database, id)
     try {
@@ -197,12 +199,13 @@ export class EmbeddedUploads implements UploadStore {
     return { chunks: chunks ?? null }
   }
 
-  async #writer(id: string, row: UploadRow, lease: Lease, options: TeeOptions): Promise<UploadWriter> {
+  async #writer(id: string, row: UploadRow, lease: Lease, options: LocalAppendOptions): Promise<UploadWriter> {
+    const { durable = true } = options
     const path = this.#files.path(row.file)
     const handle = await this.#files.create(row.file)
     try {
       const { size } = await storing(path, () => handle.stat())
-      if (size < row.size) throw new StorageFailedError(`upload ${id} has lost bytes: ${size} of ${row.size} are left`)
+      if (size < row.size) throw durable ? new StorageFailedError(`upload ${id} has lost bytes: ${size} of ${row.size} are left`) : new UploadUnknownError(id)
       if (size > row.size) await storing(path, () => handle.truncate(row.size))
     } catch (error) {
       await handle.close()
@@ -217,6 +220,7 @@ export class EmbeddedUploads implements UploadStore {
       size: row.size,
       before: () => lease.assertHeld(),
       tee: options.tee,
+      durable,
       syncName: () => this.#files.syncName(row.file),
       written: (size) => {
         if (size > SMALL_FILE) {
@@ -228,7 +232,7 @@ export class EmbeddedUploads implements UploadStore {
       synced: (size) => this.#database.write([
         lease.check,
         { sql: 'UPDATE uploads SET size = ?, modified_at = ?, digest = NULL, chunks = NULL WHERE id = ?', params: [size, Date.now(), id] },
-      ]),
+      ], { durable }),
     })
   }
 

@@ -16,13 +16,15 @@ export interface UploadWriterOptions {
   readonly size: number
   /** Before bytes are written: throws where the file is no longer ours. */
   readonly before: () => void
+  /** Whether what is told of survives a power loss. @default true */
+  readonly durable?: boolean
   /** Makes the name of the file durable. */
   readonly syncName: () => Promise<void>
   /** The file has this many bytes. */
   readonly written: (size: number) => void
   /** Bytes are about to be written, at this offset. They are good until the promise has settled. */
   readonly tee?: ((bytes: Uint8Array, offset: number) => Promise<void> | undefined) | undefined
-  /** This many bytes are durable. */
+  /** This many bytes are there to stay. */
   readonly synced: (size: number) => Promise<void>
 }
 
@@ -162,13 +164,18 @@ export class UploadWriter {
   }
 
   async #sync(): Promise<void> {
-    const { file, handle, synced, syncName } = this.#options
+    const { synced, durable = true } = this.#options
     const size = this.#written
     this.#syncedSoon = size
+    if (durable) await this.#syncFile()
+    await synced(size)
+    this.#synced = size
+  }
+
+  async #syncFile(): Promise<void> {
+    const { file, handle, syncName } = this.#options
     await storing(file, () => handle.datasync())
     if (!this.#nameSynced) await syncName()
     this.#nameSynced = true
-    await synced(size)
-    this.#synced = size
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
@@ -13,7 +13,7 @@ import { layoutFile } from '../../../src/ipfs/unixfs/file-layout.ts'
 import { digestOf, formatDigest } from '../../../src/oci/digest.ts'
 import { blobData } from '../../../src/registry/paths.ts'
 import { EmbeddedStore } from '../../../src/storage/embedded/store.ts'
-import { DigestMismatchError, StorageFailedError } from '../../../src/storage/errors.ts'
+import { DigestMismatchError, StorageFailedError, UploadUnknownError } from '../../../src/storage/errors.ts'
 import { CHUNK_SIZE, type ObjectStore } from '../../../src/storage/object-store.ts'
 import { bytes, collect, fill, text } from '../../contract/bytes.ts'
 import { Kubo } from '../harness/kubo.ts'
@@ -65,6 +65,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
 
   interface Scene extends OpenedKuboStore {
     readonly node: Counted
+    readonly directory: string
     /** The same after a restart. */
     again(): Promise<Scene>
     /** The same once more, as another process has it. */
@@ -87,7 +88,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
         await one.close()
         return open()
       }
-      return { ...one, node, again, open }
+      return { ...one, node, directory, again, open }
     }
     return open()
   }
@@ -141,6 +142,18 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     await other.store.uploads.append('u', 7 * MB, pieces(content.subarray(7 * MB)))
     await second.store.commit({ uploads: [{ id: 'u', path: blobData(digest), digest }] })
     assert.ok((await collect(other.store.read(blobData(digest)))).equals(content))
+  })
+
+  it('knows no upload any more of which a power loss took bytes', async (t) => {
+    const { store, local, directory } = await scene(t)
+    await store.uploads.create('u', 'r')
+    await store.uploads.append('u', 0, pieces(fill(300_000, 25)))
+    const { file = '' } = local.database.get<{ file: string }>("SELECT file FROM uploads WHERE id = 'u'") ?? {}
+    const [path = assert.fail('no file')] = (await readdir(directory, { recursive: true })).filter((each) => each.endsWith(file))
+    await truncate(join(directory, path), 200_000)
+    await assert.rejects(store.uploads.append('u', 300_000, pieces(fill(10))), UploadUnknownError)
+    await store.uploads.remove('u')
+    assert.equal(await store.uploads.stat('u'), undefined)
   })
 
   it('does not send what the node has', async (t) => {

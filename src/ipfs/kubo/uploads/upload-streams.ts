@@ -28,7 +28,11 @@ export class UploadStreams {
     this.#begin = (id, size) => new UploadStream({ node, watch, head: (length) => uploads.read(id, { length, prompt: true }), size })
   }
 
-  /** Appends to the local upload, and to its stream. */
+  /**
+   * Appends to the local upload, and to its stream. What was appended survives the process and not a power loss: that
+   * costs a push twice its time, and a client that has no answer to its PUT begins again anyway. What a commit names is
+   * at a node by then, where it is durable.
+   */
   async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number> {
     let stream: UploadStream | undefined
     const tee = (bytes: Uint8Array, at: number): Promise<void> | undefined => {
@@ -36,7 +40,7 @@ export class UploadStreams {
       return stream?.give(bytes, at)
     }
     try {
-      return await this.#uploads.append(id, offset, source, { ...options, tee })
+      return await this.#uploads.append(id, offset, source, { ...options, tee, durable: false })
     } finally {
       if (stream !== undefined) {
         this.#fed.delete(stream)
