@@ -67,12 +67,12 @@ describe('buckets in the configuration', () => {
     assert.deepEqual(bucketOf(config), { ...config.storageR2, region: undefined, r2: true })
     const without = await loader.load('', { R2_ACCESS_KEY: 'first', R2_SECRET_KEY: 'second' })
     assert.deepEqual([without.config.storageR2, without.config.storageS3], [undefined, undefined])
-    const wrong = await loader.problems(r2.replace('    bucket: c\n', '    encrypt: true\n'))
-    assert.deepEqual(wrong.map((problem) => problem.replace(/; known are .*/, '')), ['config.yaml:2:3: storage.r2: bucket is missing', 'config.yaml:6:5: storage.r2.encrypt is not a key of this'])
+    const wrong = await loader.problems(r2.replace('    region: wnam\n', '    encrypt: true\n'))
+    assert.deepEqual(wrong.map((problem) => problem.replace(/; known are .*/, '')), ['config.yaml:5:5: storage.r2.encrypt is not a key of this'])
   })
 
   it('are refused with what would be right, and without a secret', async () => {
-    for (const named of ['storage: s3\n', 'storage:\n  s3:\n', 'storage:\n  s3: {}\n']) assert.match((await loader.problems(named)).join('\n'), /^config.yaml:\d:\d: storage.*bucket is missing$/)
+    for (const named of ['storage: s3\n', 'storage:\n  s3:\n', 'storage:\n  s3: {}\n']) assert.match((await loader.problems(named)).join('\n'), /^config.yaml:\d:\d: storage.s3 names no bucket$/)
     const wrong = await loader.problems('storage:\n  s3:\n    bucket: b\n    buket: c\n    regionendpoint: http://me:s3cret@host\n    chunksize: 1MB\n    v4auth: true\n')
     assert.deepEqual(wrong, [
       'config.yaml:4:5: storage.s3.buket is not a key of this; is bucket meant?',

@@ -66,16 +66,20 @@ const S3_SHAPE: Shape<BucketConfig> = {
   useFipsEndpoint: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Amazon\'s endpoint by FIPS 140.' },
 }
 
-export const s3Bucket: Kind<BucketConfig | undefined> = bucket(S3_SHAPE)
-export const r2Bucket: Kind<R2Config | undefined> = bucket(R2_SHAPE)
+export const s3Bucket: Kind<BucketConfig | undefined> = bucket('storage.s3', S3_SHAPE)
+export const r2Bucket: Kind<R2Config | undefined> = bucket('storage.r2', R2_SHAPE)
 
 /** Naming it chooses it, with nothing below it too: then its bucket is missing. */
-function bucket<T extends R2Config>(shape: Shape<T>): Kind<T | undefined> {
+function bucket<T extends R2Config>(key: string, shape: Shape<T>): Kind<T | undefined> {
   const kind = fields<T>(shape)
   return {
     ...kind,
     presence: true,
-    read: (raw) => kind.read(withoutNothing(raw)),
+    read: (raw) => {
+      const said = withoutNothing(raw)
+      if (isRawMap(said.content) && !said.content.has('bucket')) throw new Error(`${key} names no bucket`)
+      return kind.read(said)
+    },
     accept: (value) => (value === undefined ? undefined : kind.accept(value)),
     write: (value) => (value === undefined ? undefined : kind.write(value)),
   }
