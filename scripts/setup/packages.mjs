@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { npm } from './npm.mjs'
 import { ROOT } from './root.mjs'
@@ -33,9 +33,20 @@ function isComplete(locked, installed, kind) {
   })
 }
 
-/** Source maps, browser bundles and types are more than half of what the packages weigh, and nothing reads them here. */
+/**
+ * Source maps, browser bundles, types and what Amazon's packages have for bundlers are more than half of what the packages
+ * weigh, and nothing reads them here.
+ */
 function prune(directory) {
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && /\.(map|min\.js|[cm]?ts)$/.test(entry.name)) rmSync(join(entry.parentPath ?? entry.path, entry.name))
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory() && FOR_BUNDLERS.test(path)) rmSync(path, { recursive: true })
+    else if (entry.isDirectory()) prune(path)
+    else if (entry.isFile() && UNREAD.test(entry.name)) rmSync(path)
   }
+  // A directory costs as much room as a small file.
+  if (readdirSync(directory).length === 0) rmdirSync(directory)
 }
+
+const UNREAD = /\.(map|min\.js|[cm]?ts)$/
+const FOR_BUNDLERS = /[\\/]@(?:aws-sdk|smithy|aws)[\\/][^\\/]+[\\/]dist-(?:es|types)$/
