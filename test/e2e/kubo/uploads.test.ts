@@ -149,7 +149,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     await store.uploads.create('u', 'r')
     await store.uploads.append('u', 0, pieces(fill(300_000, 25)))
     const { file = '' } = local.database.get<{ file: string }>("SELECT file FROM uploads WHERE id = 'u'") ?? {}
-    const [path = assert.fail('no file')] = (await readdir(directory, { recursive: true })).filter((each) => each.endsWith(file))
+    const path = (await readdir(directory, { recursive: true })).find((each) => each.endsWith(file)) ?? assert.fail('no file')
     await truncate(join(directory, path), 200_000)
     await assert.rejects(store.uploads.append('u', 300_000, pieces(fill(10))), UploadUnknownError)
     await store.uploads.remove('u')
