@@ -29,8 +29,8 @@ export class UploadStreams {
   }
 
   /**
-   * Appends to the local upload, and to its stream. What was appended survives the process and not a power loss: that
-   * costs a push twice its time, and a client that has no answer to its PUT begins again anyway. What a commit names is
+   * Appends to the local upload, and to its stream. What was appended survives the process and not a power loss: to
+   * wait for that took a tenth to a half of a push, and a client that has no answer to its PUT begins again anyway. What a commit names is
    * at a node by then, where it is durable.
    */
   async append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number> {
