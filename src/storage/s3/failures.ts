@@ -18,6 +18,9 @@ const PASSING: ReadonlySet<string> = new Set([
 ])
 const PASSING_STATUS: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504, 509])
 
+/** Codes of certificates that will not be right the next time either. */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/
+
 function faultOf(error: unknown): Fault {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error), status: 0, code: '' }
   const status: unknown = '$metadata' in error ? (error.$metadata as { httpStatusCode?: number } | undefined)?.httpStatusCode : undefined
@@ -56,7 +59,7 @@ export function isPassing(error: unknown): boolean {
   if (error instanceof StorageFailedError) return false
   const { name, status, code } = faultOf(error)
   if (PASSING.has(code) || PASSING.has(name) || PASSING_STATUS.has(status)) return true
-  return status === 0 && name !== 'CredentialsProviderError' && !(error instanceof TypeError)
+  return status === 0 && name !== 'CredentialsProviderError' && !UNTRUSTED.test(code) && !(error instanceof TypeError)
 }
 
 /**
