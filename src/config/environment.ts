@@ -100,7 +100,7 @@ function rawOf(name: OptionName | undefined, value: string, variable: string, se
   const { kind } = OPTIONS[name]
   const isYaml = kind.many ? value.startsWith('[') : kind.structure !== undefined || kind.presence === true
   if (isYaml) return yaml(value, variable, settings)
-  return kind.many ? rawTexts(value.split(/[\s,]+/), variable) : { where: variable, content: value }
+  return kind.many ? rawTexts(value.split(/[\s,]+/).filter((text) => text !== ''), variable) : { where: variable, content: value }
 }
 
 /** @returns undefined for what is none, which is among the problems then */

@@ -123,10 +123,13 @@ function outOfReach({ storageS3, storageR2, redirectDisabled }: Config, origins:
 
 function besideKubo(config: Config, origins: Origins): string[] {
   if (config.kubo.length === 0) return []
-  return OF_OUR_NODE.flatMap((name) => {
+  const given = OF_OUR_NODE.flatMap((name) => {
     const where = origins.option(name)
-    return where === undefined ? [] : [`${where}: ${OPTIONS[name].yaml} means nothing with Kubo, which is the IPFS node: its own configuration says it`]
+    return where === undefined ? [] : [{ where, key: OPTIONS[name].yaml }]
   })
+  if (given.length === 0) return []
+  const keys = given.map(({ key }) => key).join(' and ')
+  return [`${given.map(({ where }) => where).join(', ')}: ${keys} ${given.length === 1 ? 'means' : 'mean'} nothing with Kubo, which is the IPFS node: its own configuration says it`]
 }
 
 function sameNames({ notificationEndpoints }: Config, origins: Origins): ConfigProblem[] {

@@ -17,9 +17,12 @@ export type Shape<T> = { readonly [Name in keyof T]-?: Field<Exclude<T[Name], un
 /** Texts, each of which `check` has nothing against; one that stands alone is a list of one. */
 export function list(placeholder: string, check: (text: string) => void = () => undefined): Kind<readonly string[]> {
   const read = (texts: readonly string[]): readonly string[] => {
-    const values = texts.filter((value) => value !== '')
-    for (const value of values) check(value)
-    return values
+    for (const value of texts) {
+      // A variable that is not set in a script's `--listen "$LISTEN"` must not mean the default.
+      if (value === '') throw new Error(`is empty, or has something empty in it: ${placeholder} is wanted`)
+      check(value)
+    }
+    return texts
   }
   return {
     placeholder,

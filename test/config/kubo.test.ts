@@ -46,6 +46,19 @@ describe('Kubos in the configuration', () => {
     ])
   })
 
+  it('are not none where a variable was empty in a script', async () => {
+    const empty = "is empty: the URL of a Kubo's RPC like http://localhost:5001 is wanted"
+    assert.deepEqual(await loader.problems('', {}, ['--kubo', '']), [`--kubo: ${empty}`])
+    assert.deepEqual(await loader.problems('', {}, ['--kubo', 'http://a', '--kubo=']), [`--kubo: ${empty}`])
+    assert.deepEqual(await loader.problems(nodes('""', 'url: ""', 'url:')), [
+      `config.yaml:5:11: storage.ipfs.router.nodes[0]: ${empty}`,
+      `config.yaml:6:11: storage.ipfs.router.nodes[1]: ${empty}`,
+      'config.yaml:7:11: storage.ipfs.router.nodes[2]: url is missing',
+    ])
+    assert.deepEqual((await loader.load('', { DISCO_KUBO: '' })).config.kubo, [])
+    assert.deepEqual((await loader.load('', { DISCO_KUBO: 'http://a, ' })).config.kubo, [{ url: 'http://a' }])
+  })
+
   it('are shown without what opens them', async () => {
     const loaded = await loader.load(nodes('url: http://me:s3cret@a:5001', '{url: "http://b", token: s3cret}'))
     for (const text of [configAsYaml(loaded), configAsJson(loaded)]) {
@@ -67,9 +80,10 @@ describe('Kubos in the configuration', () => {
 
   it('have their own configuration for what a node is told', async () => {
     const { warnings } = await loader.load('disco:\n  announce: [/ip4/1.2.3.4/tcp/4001]\n', { DISCO_SWARM_KEY: '/k' }, ['--kubo', 'http://a', '--listen', '/ip4/127.0.0.1/tcp/0', '--network', 'public'])
-    const means = (key: string): string => `${key} means nothing with Kubo, which is the IPFS node: its own configuration says it`
     assert.deepEqual(warnings, [
-      `--network: ${means('disco.network')}`, `--listen: ${means('disco.listen')}`, `config.yaml:2:3: ${means('disco.announce')}`, `DISCO_SWARM_KEY: ${means('disco.swarmkey')}`,
+      '--network, --listen, config.yaml:2:3, DISCO_SWARM_KEY: disco.network and disco.listen and disco.announce and disco.swarmkey mean nothing with Kubo, which is the IPFS node: its own configuration says it',
     ])
+    const one = await loader.load('', {}, ['--kubo', 'http://a', '--network', 'private'])
+    assert.deepEqual(one.warnings, ['--network: disco.network means nothing with Kubo, which is the IPFS node: its own configuration says it'])
   })
 })

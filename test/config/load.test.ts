@@ -101,6 +101,14 @@ describe('configuration', () => {
     assert.match(first ?? '', /none\.yaml: cannot be read/)
   })
 
+  it('does not take a list with something empty in it for none, but for an empty variable', async () => {
+    const empty = (placeholder: string): string => `is empty, or has something empty in it: ${placeholder} is wanted`
+    assert.deepEqual(await problems(['--peer', '', '--listen=']), [`--listen: ${empty('<multiaddr>')}`, `--peer: ${empty('<multiaddr|url>')}`])
+    assert.deepEqual(await problems([], {}, 'disco:\n  listen: [""]\n'), [`/config.yaml:2:3: disco.listen: ${empty('<multiaddr>')}`])
+    const { config } = await load([], { DISCO_PEER: '', DISCO_LISTEN: ' , ' }, 'disco:\n  announce: []\n')
+    assert.deepEqual([config.peer, config.listen, config.announce], [[], [], []])
+  })
+
   it('refuses peers and swarm keys that cannot work', async () => {
     assert.deepEqual(await problems(['--peer', 'host:1970', '--swarm-key', 'key', '--peer', '/ip4/127.0.0.1/tcp/1']), [
       "--peer: 'host:1970' is neither a multiaddr nor an http URL; is http://host:1970 meant?",

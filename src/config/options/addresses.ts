@@ -25,6 +25,7 @@ export function checkPeer(value: string): void {
  * or `/ip4/127.0.0.1/tcp/5001`.
  */
 export function kuboUrl(value: string): string {
+  if (value === '') throw new Error("is empty: the URL of a Kubo's RPC like http://localhost:5001 is wanted")
   const [, host, port] = /^\/(?:ip4|ip6|dns|dns4|dns6)\/([^/\s]+)\/tcp\/(\d+)(?:\/http)?$/.exec(value) ?? []
   const bare = host === undefined ? value : `${host.includes(':') ? `[${host}]` : host}:${port}`
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(bare) ? bare : `http://${bare}`

@@ -1,7 +1,7 @@
 import type { Kind } from '../kinds.ts'
 import { checked, text, textOf } from '../kinds.ts'
 import { fields, listOf } from '../structures.ts'
-import { isRawList, isRawMap } from '../raw.ts'
+import { isRawMap } from '../raw.ts'
 import { kuboUrl } from './addresses.ts'
 
 export interface KuboAddress {
@@ -34,9 +34,4 @@ const kuboNode: Kind<KuboAddress> = {
 const nodes = listOf(kuboNode)
 
 /** URLs on the command line and in the environment; in the file, and in YAML there, also with what more each has. */
-export const kuboNodes: Kind<readonly KuboAddress[]> = {
-  ...nodes,
-  placeholder: '<url>',
-  many: true,
-  read: (raw) => nodes.read(isRawList(raw.content) ? { ...raw, content: raw.content.filter(({ content }) => content !== '') } : raw),
-}
+export const kuboNodes: Kind<readonly KuboAddress[]> = { ...nodes, placeholder: '<url>', many: true }
