@@ -48,7 +48,7 @@ export class DataDirectory {
 
   /** Tells others who they would get in the way of. `address` is where this Disco answers. */
   announce(address: string): void {
-    writeFileSync(this.#holder, `${JSON.stringify({ pid: process.pid, address })}\n`)
+    writeFileSync(this.#holder, `${JSON.stringify({ pid: process.pid, address })}\n`, { mode: 0o600 })
   }
 
   /** Before the lock goes: afterwards it might be another's note. */
