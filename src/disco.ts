@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { createAccess } from './assembly/access.ts'
 import { BUCKET_CHECKS } from './assembly/bucket.ts'
 import { FILE_CHECKS } from './assembly/file-checks.ts'
+import { noteStorage } from './assembly/last-storage.ts'
 import { forwarding, NETWORK_CHECKS } from './assembly/network.ts'
 import { createNotifications, reporting } from './assembly/notifications.ts'
 import { Observability } from './assembly/observability.ts'
@@ -102,6 +103,7 @@ interface Ground extends Pick<DiscoOptions, 'socket' | 'upstream' | 'processName
 async function assemble(config: Config, { log, socket, upstream, processName: name = 'main', others, parts }: Ground): Promise<Disco> {
   const directory = upstream === undefined ? parts.adopt(DataDirectory.claim(config.data), (claimed) => claimed.release()) : undefined
   const storage = parts.adopt(await openStorage(config, log.child({ name: 'storage' })), (opened) => opened.close())
+  if (directory !== undefined) noteStorage(config)
   const { index } = storage
   const local = socket !== undefined
   const observability = parts.adopt(

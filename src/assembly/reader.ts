@@ -7,6 +7,8 @@ import { FilesystemReader } from '../storage/filesystem/reader.ts'
 import type { ObjectReader } from '../storage/object-store.ts'
 import { bucketOf, openBucket } from './bucket.ts'
 import { openKuboReader } from './kubo.ts'
+import { lastStorage } from './last-storage.ts'
+import { driverOf } from './storage.ts'
 
 /** What has become of an image at a remote pinning service. */
 export interface ImagePin {
@@ -23,8 +25,9 @@ export interface OpenReader {
   readonly close: () => void | Promise<void>
 }
 
-/** What `disco images` and `disco cid` look into. @throws ConfigError, StorageFailedError, or Error where nothing is yet */
-export async function openReader(config: Config): Promise<OpenReader> {
+/** What `disco images` and `disco cid` look into. @throws ConfigError, StorageFailedError, or Error where nothing is yet, or elsewhere */
+export async function openReader(given: Config): Promise<OpenReader> {
+  const config = driverOf(given) === 'embedded' ? { ...given, ...lastStorage(given.data) } : given
   if (config.storageInmemory) throw new ConfigError([{ where: 'storage.inmemory', reason: 'images in memory are gone with their process: there is nothing to look into' }])
   if (config.kubo.length > 0) return openKuboReader(config)
   const bucket = bucketOf(config)

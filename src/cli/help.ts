@@ -12,7 +12,8 @@ Usage:
   disco --version
   disco --help
 
-Options of serve and config; images and cid take --data and --config too. The configuration
+Options of serve and config. images and cid take those that say where images are: --data,
+--kubo, --config; a data directory knows of itself where it was served from last. The configuration
 file knows more: TLS, logins, rules, limits, storage, logs, notifications; see docs/configuration.md.`
 
 export function helpText(): string {
@@ -20,9 +21,14 @@ export function helpText(): string {
     const { flag, env, yaml, kind, doc } = OPTIONS[name]
     if (flag === undefined) return []
     const usage = kind.placeholder === '' ? `--${flag}` : `--${flag} ${kind.placeholder}`
-    return [`  ${usage}\n${wrap(`${doc.replaceAll('`', '')} [${env ?? registryVariable(yaml)}, default ${defaultText(name)}]`, 6)}`]
+    return [`  ${usage}\n${wrap(`${plain(doc)} [${env ?? registryVariable(yaml)}, default ${defaultText(name)}]`, 6)}`]
   })
   return [COMMANDS, '  --config <path>\n      YAML file with more of them. [REGISTRY_CONFIGURATION_PATH, default ~/.disco/config.yaml]', ...lines].join('\n')
+}
+
+/** Without what Markdown adds; pages that are linked are in docs/. */
+function plain(markdown: string): string {
+  return markdown.replaceAll(/\[([^\]]+)\]\(([^)]+)\)/g, '$1 (docs/$2)').replaceAll('`', '')
 }
 
 function wrap(text: string, indent: number): string {

@@ -45,7 +45,7 @@ describe('remote pins', { timeout: 180_000 }, () => {
       const args = ['--kubo', own.url, '--debug', debug]
       const server = await start({ data: join(data, 'own'), args, env: { DISCO_PINNING: 'keeper' } })
       const { cid, digest } = await pushImage(new RegistryClient(server.url), 'image', { seed: 'remote pins', sizes: [3 * 1024 * 1024 + 1, 100] })
-      await until(async () => (await disco(['images', '--kubo', own.url], join(data, 'own'))).includes('keeper: pinned'))
+      await until(async () => (await disco(['images'], join(data, 'own'))).includes('keeper: pinned'))
       assert.deepEqual((JSON.parse(await disco(['images', '--json', '--kubo', own.url], join(data, 'own'))) as { pins: unknown }[])[0]?.pins, [{ service: 'keeper', state: 'pinned' }])
       assert.match(await (await fetch(`http://${debug}/metrics`)).text(), /^disco_ipfs_remote_pins\{service="keeper",state="pinned"\} 1$/m)
       assert.deepEqual(service.pins.map(({ pin, status }) => [pin.name, status]), [[digest, 'pinned']])
