@@ -1,5 +1,6 @@
-import { destination, pino } from 'pino'
+import { destination, pino, stdSerializers, type SerializedError } from 'pino'
 import type { Logger } from './logger.ts'
+import { reasonOf } from './reason.ts'
 import { requestScope } from './request-scope.ts'
 import { writeForPeople } from './text-lines.ts'
 
@@ -13,9 +14,15 @@ export interface LogOptions {
 
 /** Logs to stderr: lines of text, or lines of JSON. */
 export function createLogger({ logLevel: level, logFormatter: formatter, logFields: base = {} }: LogOptions): Logger {
-  const options = { level, base, mixin: scopeOf }
+  const options = { level, base, mixin: scopeOf, serializers: { err: serializeError } }
   const text = formatter === undefined ? process.stderr.isTTY : formatter === 'text'
   return text ? pino(options, writeForPeople(process.stderr)) : pino(options, destination({ dest: 2, sync: false }))
+}
+
+/** As pino does, but with what an error and its cause both say said once. */
+function serializeError(error: Error): SerializedError | Error {
+  const serialized = stdSerializers.err(error)
+  return error instanceof Error ? Object.assign(serialized, { message: reasonOf(error) }) : serialized
 }
 
 function scopeOf(): object {

@@ -1,4 +1,5 @@
 import type { Logger } from './logger.ts'
+import { reasonOf } from './reason.ts'
 
 /** @throws Error that says what is wrong */
 export type Probe = (signal: AbortSignal) => Promise<void>
@@ -106,15 +107,6 @@ class Check {
       this.#log.warn({ check: this.name, err }, 'a health check failed')
     }
   }
-}
-
-/** With what it came of: `fetch failed` alone says nothing. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { message, cause } = error
-  // a host with several addresses has a reason for each, and then none of its own
-  const own = message === '' && error instanceof AggregateError ? error.errors.map(reasonOf).join(', ') : message
-  return cause === undefined ? own : `${own}: ${reasonOf(cause)}`
 }
 
 /** Also where the probe does not look at its signal. */
