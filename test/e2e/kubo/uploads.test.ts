@@ -328,6 +328,46 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     assert.equal(await node.isWhole(`/${blobData(other)}`), true)
   })
 
+  it('sends at once what a collection of garbage takes in the moment in which it is to be held', async (t) => {
+    const { store, node } = await scene(t)
+    const content = fill(3 * MB, 26)
+    const link = node.link.bind(node)
+    let taken = 0
+    node.link = async (cid, place, options) => {
+      if (taken++ === 0) await kubo.ipfs('block', 'rm', cid.toString())
+      return link(cid, place, options)
+    }
+    const began = performance.now()
+    const path = await put(store, content)
+    assert.ok(taken > 0)
+    assert.ok(performance.now() - began < 10_000)
+    assert.equal(await node.isWhole(`/${path}`), true)
+    // Not at the end of the test alone: who holds the lock that collectors wait for keeps everybody waiting.
+    await kubo.ipfs('repo', 'gc', '-q')
+    assert.ok((await collect(store.read(path))).equals(content))
+  })
+
+  it('ends reads of what has lost a block, and takes it for absent until it is pushed again', async (t) => {
+    const directory = await emptied([kubo])
+    const node = new KuboNode(kubo.url, { patience: { silence: 300, answer: 5000 } })
+    const { store, close } = await openKuboStore([node], directory)
+    t.after(async () => {
+      await close()
+      await removed(directory)
+    })
+    const content = fill(3 * MB + 9, 27)
+    const path = await put(store, content)
+    const cid = (await node.stat(`/${path}`))?.cid.toString() ?? assert.fail('no blob')
+    const [, , last = ''] = (await kubo.ipfs('refs', cid)).split('\n')
+    await kubo.ipfs('block', 'rm', last)
+    assert.equal((await store.stat(path))?.size, content.length)
+    await assert.rejects(collect(store.read(path)), (error) => error instanceof StorageFailedError && error.message.includes(path) && /lost blocks/.test(error.message))
+    assert.equal(await store.stat(path), undefined)
+    await put(store, content, 'again')
+    assert.equal((await store.stat(path))?.size, content.length)
+    assert.ok((await collect(store.read(path))).equals(content))
+  })
+
   it('makes an upload of what came by its CID, under whatever layout', async (t) => {
     const { store, node, uploads } = await scene(t)
     const content = fill(600_000, 23)

@@ -8,6 +8,15 @@ export class KuboUnfitError extends KuboDownError {
   override readonly name = 'KuboUnfitError'
 }
 
+/** A Kubo node has the root of something and not all of its blocks, nor does it get them from anybody: proven, by a walk over all of them. */
+export class KuboIncompleteError extends Error {
+  override readonly name = 'KuboIncompleteError'
+
+  constructor(node: string, path: string) {
+    super(`the IPFS node ${node} has lost blocks of ${path}: it is to be pushed again`)
+  }
+}
+
 /** A Kubo node did not do what it was asked for; the message is its own. */
 export class KuboRefusedError extends Error {
   override readonly name = 'KuboRefusedError'

@@ -8,6 +8,8 @@ import type { KuboNode } from './node.ts'
 const INTERVAL = 10_000
 /** … and for an answer. */
 const TIMEOUT = 5000
+/** In base58, as Kubo writes it. */
+const PEER_ID = /^[1-9A-HJ-NP-Za-km-z]{40,200}$/
 
 /** Which of the nodes are there: said once when one goes, and when it is back. */
 export class NodeWatch {
@@ -73,6 +75,8 @@ export class NodeWatch {
     try {
       const options = { signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) }
       const { peerId } = await node.id(options)
+      // The check of every call is of the version alone.
+      if (!PEER_ID.test(peerId)) throw new KuboUnfitError(`${name} is no Kubo: it does not say its peer id`)
       const state = { name, peerId, version: await node.version(options) }
       this.#states.set(node, state)
       return { state }

@@ -4,7 +4,7 @@ import type { AbortOptions, ByteRange } from '../../../storage/object-store.ts'
 import { CHUNK_SIZE } from '../../../storage/object-store.ts'
 import { MAX_LINKS } from '../../unixfs/file-layout.ts'
 import type { KuboOptions } from './command-url.ts'
-import { KuboRefusedError } from './errors.ts'
+import { KuboIncompleteError, KuboRefusedError } from './errors.ts'
 import type { Take } from './plain-call.ts'
 import { poured } from './poured.ts'
 import { KuboRpc, type RpcOptions } from './rpc.ts'
@@ -41,6 +41,8 @@ export interface FetchOptions extends AbortOptions {
 const BEGINNING = 256 * 1024
 /** Milliseconds of silence that a look at what the node has itself may take: what lasts longer is stuck. */
 const LOOK = 60_000
+
+const NOT_HERE = 'block was not found locally'
 
 /** `unixfs-v1-2025` (IPIP-499), every part of it by name: "A fresh Kubo still defaults to CIDv0". */
 const PROFILE = { 'cid-version': 1, 'raw-leaves': true, hash: 'sha2-256', chunker: `size-${CHUNK_SIZE}`, 'max-file-links': MAX_LINKS, trickle: false } as const
@@ -107,7 +109,7 @@ export class KuboNode {
       const count = Math.min(length - passed, most)
       return { arg: path, offset: start + passed, count: count === Infinity ? undefined : count }
     }
-    const call = { signal, limit: LOOK }
+    const call = { signal, limit: LOOK, doubt: () => this.#assertWhole(path, signal) }
     const beginning = this.#rpc.pours ? BEGINNING : Infinity
     for await (const chunk of this.#rpc.stream('files/read', rest(beginning), call)) {
       passed += chunk.byteLength
@@ -120,6 +122,10 @@ export class KuboNode {
     }
     // Why it ended there, or that this is its end.
     if (passed < length) yield* this.#rpc.stream('files/read', rest(), call)
+  }
+
+  async #assertWhole(path: string, signal: AbortSignal | undefined): Promise<void> {
+    if ((await this.isWhole(path, { signal })) === false) throw new KuboIncompleteError(this.name, path)
   }
 
   /** All entries of a directory of MFS, in no order; undefined where there is none. */
@@ -135,9 +141,13 @@ export class KuboNode {
     return found && (found.Entries ?? []).map(({ Name }) => Name)
   }
 
-  /** Puts a DAG that the node has, or can get, at a path of MFS: lazily, and without copying a byte. Refused when something is there, but with `force`, a file. */
+  /**
+   * Puts a DAG of which the node has the root at a path of MFS, without copying a byte. Refused when something is there,
+   * but with `force`, a file; and where it has no root, see `isMissing`: who looked for it elsewhere would hold off
+   * collectors of garbage meanwhile, and who waits behind them.
+   */
   async link(cid: CID, path: string, { flush = true, force, signal }: FlushOption & { readonly force?: boolean | undefined } = {}): Promise<void> {
-    await this.#rpc.bytes('files/cp', { arg: [`/ipfs/${cid}`, path], parents: true, force, flush }, { signal })
+    await this.#rpc.bytes('files/cp', { arg: [`/ipfs/${cid}`, path], parents: true, force, flush, offline: true }, { signal })
   }
 
   /** Files or whole directories. Nothing there is no error. */
@@ -261,7 +271,12 @@ export function isAbsence(reason: string): boolean {
 }
 
 async function missing<T>(answer: Promise<T>): Promise<T | undefined> {
-  return unless(answer, (reason) => reason.startsWith('block was not found locally'))
+  return unless(answer, (reason) => reason.startsWith(NOT_HERE))
+}
+
+/** What Kubo says of a block that it does not have, and is not to look for. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof KuboRefusedError && error.reason.includes(NOT_HERE)
 }
 
 async function unless<T>(answer: Promise<T>, isNothing: (reason: string) => boolean): Promise<T | undefined> {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { AbortOptions, ByteRange } from '../../../storage/object-store.ts'
 import { StorageFailedError } from '../../../storage/errors.ts'
-import { KuboDownError, KuboRefusedError } from './errors.ts'
+import { Damage } from './damage.ts'
+import { KuboDownError, KuboIncompleteError, KuboRefusedError } from './errors.ts'
 import { isAbsence, type KuboNode, type MfsStat } from './node.ts'
 
 /** Where something was found. */
@@ -21,6 +22,7 @@ export class KuboNodes {
   readonly all: readonly KuboNode[]
   /** Whether each is known to have nothing but what routes to it. */
   isSettled: boolean
+  readonly #damage = new Damage()
 
   constructor(nodes: readonly KuboNode[]) {
     if (nodes.length === 0) throw new RangeError('no IPFS node')
@@ -67,11 +69,12 @@ export class KuboNodes {
     return undefined
   }
 
-  /** The file at an object's path, and where. @throws StorageFailedError */
+  /** The file at an object's path, and where. One that a read has found to be incomplete is none until it is whole again. @throws StorageFailedError */
   stat(path: string, options: AbortOptions = {}): Promise<Found<MfsStat> | undefined> {
     return this.find(path, async (node) => {
       const found = await node.stat(mfsPath(path), options)
-      return found?.directory === true ? undefined : found
+      if (found === undefined || found.directory) return undefined
+      return (await this.#damage.lasts(node, mfsPath(path), options)) ? undefined : found
     }, options)
   }
 
@@ -97,6 +100,7 @@ export class KuboNodes {
       } catch (error) {
         signal?.throwIfAborted()
         if (isBeyond(error)) return found()
+        if (error instanceof KuboIncompleteError) this.#damage.note(node, mfsPath(path))
         // Where a part of it was, the rest is not proven to be nowhere.
         if (passed > 0 || (!isNoFile(error) && this.mayHave(node, path))) failure ??= error
       }
@@ -139,6 +143,7 @@ function idOf(segments: readonly string[]): string {
 
 /** What of Kubo's went wrong, for who asked for an object. */
 export function failed(error: unknown): unknown {
+  if (error instanceof KuboIncompleteError) return new StorageFailedError(error.message, { summary: 'an IPFS node has lost a part of it' })
   if (!(error instanceof KuboDownError || error instanceof KuboRefusedError)) return error
   // Its message has the cause's in it, and is not to be told twice.
   return new StorageFailedError(error.message, { cause: error.cause, ...(error instanceof KuboDownError && { summary: 'an IPFS node does not answer' }) })

@@ -11,7 +11,13 @@ export function refusalOf(node: string, command: string, { status, text }: { rea
   } catch {
     // not Kubo's own words
   }
-  return new KuboRefusedError(node, command, `status ${status}: ${text.trim().slice(0, 200)}`, status)
+  const said = printable(text)
+  return new KuboRefusedError(node, command, `status ${status}${said === '' ? '' : `: ${said}`}`, status)
+}
+
+/** The beginning of what nobody knows who wrote, in one line that steers no terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim().slice(0, 200)
 }
 
 /** What is told of a refusal; the rest is read too, so that the connection can be kept. */

@@ -7,7 +7,7 @@ import { withoutUser } from '../../../oci/url-user.ts'
 import { untilAborted } from '../../../oci/until-aborted.ts'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import { commandUrl, type KuboOptions } from './command-url.ts'
-import { KuboDownError, KuboRefusedError } from './errors.ts'
+import { KuboDownError, KuboIncompleteError, KuboRefusedError } from './errors.ts'
 import { sendForm } from './form.ts'
 import { PlainCall, type Take } from './plain-call.ts'
 import { beginningOf, refusalOf } from './refusal.ts'
@@ -18,6 +18,8 @@ export interface CallOptions extends AbortOptions {
   readonly body?: AsyncIterable<Uint8Array> | undefined
   /** Milliseconds of silence after which it is given up, though the node answers other calls. @default 10 min, for who waits behind a collection of garbage */
   readonly limit?: number | undefined
+  /** Asked as well when the node is silent. @throws KuboIncompleteError where nothing will come */
+  readonly doubt?: (() => Promise<void>) | undefined
 }
 
 export interface RpcPatience {
@@ -226,6 +228,7 @@ export class KuboRpc {
   }
 
   #failed(command: string, error: unknown, hung: Error | undefined): unknown {
+    if (hung instanceof KuboIncompleteError) return hung
     const cause = hung ?? (isTransport(error) ? error : undefined)
     if (cause === undefined) return error
     const failure = new KuboDownError(`the IPFS node ${this.name} does not answer (${command}): ${cause.message}`, { cause })
@@ -234,12 +237,12 @@ export class KuboRpc {
     return failure
   }
 
-  #watch({ limit = LIMIT }: CallOptions, cut: (reason: Error) => void): Silence {
+  #watch({ limit = LIMIT, doubt }: CallOptions, cut: (reason: Error) => void): Silence {
     const { silence, answer } = this.#patience
     const isThere = (): Promise<unknown> => this.json('version', {}, { signal: AbortSignal.timeout(answer) }).catch((error: unknown) => {
       if (!(error instanceof KuboRefusedError)) throw error
     })
-    return new Silence({ patience: Math.min(silence, limit), limit, isThere, cut })
+    return new Silence({ patience: Math.min(silence, limit), limit, isThere, doubt, cut })
   }
 
   async #answer(command: string, options: KuboOptions, call: Asking, again = true): Promise<IncomingMessage> {

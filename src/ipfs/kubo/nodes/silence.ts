@@ -1,4 +1,5 @@
 import { afterSilence } from '../../gateway/after-silence.ts'
+import { KuboIncompleteError } from './errors.ts'
 
 export interface SilenceOptions {
   /** Milliseconds of silence after which the node is asked whether it is there at all. */
@@ -7,6 +8,8 @@ export interface SilenceOptions {
   readonly limit: number
   /** Rejects when the node is not there. */
   readonly isThere: () => Promise<unknown>
+  /** Asked of one that is there. @throws KuboIncompleteError where nothing will come */
+  readonly doubt?: (() => Promise<void>) | undefined
   /** Ends the call. */
   readonly cut: (reason: Error) => void
 }
@@ -50,11 +53,14 @@ export class Silence {
   }
 
   async #ask(): Promise<void> {
-    const { limit, isThere, cut } = this.#options
+    const { limit, isThere, doubt, cut } = this.#options
     const heard = this.#last
     const failure = await isThere().then(() => (performance.now() - heard >= limit ? 'though it is there' : undefined), () => 'nor to anything else')
+    const proof = failure === undefined ? await doubt?.().catch((error: unknown) => error) : undefined
     if (this.#ended) return
-    if (failure === undefined || this.#last !== heard || this.#resting) this.#callOff = this.#watch()
+    const isSilent = this.#last === heard && !this.#resting
+    if (isSilent && proof instanceof KuboIncompleteError) cut(proof)
+    else if (failure === undefined || !isSilent) this.#callOff = this.#watch()
     else cut(new Error(`nothing for ${Math.round((performance.now() - heard) / 1000)} s, ${failure}`))
   }
 }

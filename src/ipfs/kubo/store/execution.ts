@@ -3,7 +3,7 @@ import type { AbortOptions } from '../../../storage/object-store.ts'
 import { KuboRefusedError } from '../nodes/errors.ts'
 import type { KuboChanges } from './changes.ts'
 import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
-import type { KuboNode } from '../nodes/node.ts'
+import { isMissing, type KuboNode } from '../nodes/node.ts'
 import { KuboPlan, type Step } from './plan.ts'
 
 /** Paths that one call removes. */
@@ -109,12 +109,11 @@ export class KuboExecution {
   async #change(step: Step): Promise<void> {
     const { node, path } = step
     try {
-      // Else it would look for it for ever. How long a link takes tells nothing: it waits behind a collection of garbage.
-      if ('link' in step && this.#isBlob(step) && !(await node.hasBlock(step.link))) throw new StorageFailedError(`${node.name} does not have ${step.link}, which is to be at ${path}`)
       if ('link' in step) await node.link(step.link, mfsPath(path))
       else if ('write' in step) await node.write(mfsPath(path), step.write)
       else if ('replace' in step) await node.link(step.replace, mfsPath(path), { force: true })
     } catch (error) {
+      if ('link' in step && isMissing(error)) throw new StorageFailedError(`${node.name} does not have ${step.link}, which is to be at ${path}`, { cause: error })
       // Somebody else was faster: the next look tells what is still to be done.
       if (!(error instanceof KuboRefusedError && error.reason.endsWith('directory already has entry by that name'))) throw error
     }

@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid'
 import { StorageFailedError } from '../../../storage/errors.ts'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import { KuboRefusedError } from '../nodes/errors.ts'
-import type { FlushOption, KuboNode } from '../nodes/node.ts'
+import { isMissing, type FlushOption, type KuboNode } from '../nodes/node.ts'
 import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { StreamedBlob } from './upload-stream.ts'
 
@@ -17,9 +17,6 @@ export interface BlobToSend {
   readonly read: () => AsyncIterable<Uint8Array>
   readonly streamed: Promise<StreamedBlob | undefined>
 }
-
-/** Milliseconds for what a node links at once where it has it; else it would look for it for ever. */
-const HOLD_TIMEOUT = 30_000
 
 /** Sees to it that blobs are at their nodes, whole, and holds them there, each under the id of its upload. */
 export class BlobSender {
@@ -61,22 +58,20 @@ export class BlobSender {
     const streamed = await blob.streamed
     const isWhole = streamed?.cid.equals(cid) === true ? streamed.isWhole : (await node.hasBlock(cid, options)) ? () => node.isWhole(place, options) : undefined
     if (isWhole !== undefined) {
-      if ((await this.#holdSoon(id, node, cid, options)) && (await isWhole()) === true) return
+      if ((await this.#holdIfThere(id, node, cid, options)) && (await isWhole()) === true) return
       await node.remove(place, options)
     }
     await this.#sendFile(node, place, blob, options)
   }
 
   /** @returns whether it could be held: a collection of garbage may have taken it */
-  async #holdSoon(id: string, node: KuboNode, cid: CID, { signal }: AbortOptions): Promise<boolean> {
-    const patience = AbortSignal.timeout(HOLD_TIMEOUT)
+  async #holdIfThere(id: string, node: KuboNode, cid: CID, options: AbortOptions): Promise<boolean> {
     try {
-      await this.hold(id, node, cid, { signal: signal === undefined ? patience : AbortSignal.any([signal, patience]) })
+      await this.hold(id, node, cid, options)
       return true
     } catch (error) {
-      signal?.throwIfAborted()
-      if (error !== patience.reason) throw error
-      return false
+      if (isMissing(error)) return false
+      throw error
     }
   }
 
@@ -104,7 +99,8 @@ export class BlobSender {
 
   /** What was linked there, by the original or by a clone, may have come in part only. */
   async #isWholeAt(node: KuboNode, path: string, at: CID, { streamed }: BlobToSend, options: AbortOptions): Promise<boolean> {
-    return (await streamed)?.cid.equals(at) === true || (await node.isWhole(mfsPath(path), options)) === true
+    const came = await streamed
+    return (came?.cid.equals(at) === true && (await came.isWhole())) || (await node.isWhole(mfsPath(path), options)) === true
   }
 
   async #sendFile(node: KuboNode, place: string, { id, cid, read }: BlobToSend, { signal }: AbortOptions): Promise<void> {
