@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { KuboDownError, KuboUnfitError } from '../../src/ipfs/kubo/nodes/errors.ts'
 import { KuboNode } from '../../src/ipfs/kubo/nodes/node.ts'
+import { NodeWatch } from '../../src/ipfs/kubo/nodes/node-watch.ts'
+import { silentLogger } from '../../src/telemetry/create-logger.ts'
 
 describe('what is at the URL of a Kubo', () => {
   const servers: Server[] = []
@@ -20,7 +22,7 @@ describe('what is at the URL of a Kubo', () => {
   const saying = (status: number, body: string): RequestListener => (_, response) => void response.writeHead(status).end(body)
   const kubo = (version: string): RequestListener => ({ url }, response) => void response.end(url === '/api/v0/version' ? JSON.stringify({ Version: version }) : '{"Hash":"QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn","Type":"directory"}')
 
-  for (const version of ['0.43.0', '0.43.0-rc2', '0.44.1', '1.0.0-dev']) {
+  for (const version of ['0.43.0', '0.43.0+dist', '0.43.1-rc1', '0.44.0-rc2', '1.0.0-dev']) {
     it(`is taken when it is ${version}`, async () => {
       const node = new KuboNode(await serving(kubo(version)))
       assert.equal((await node.stat('/'))?.directory, true)
@@ -29,8 +31,14 @@ describe('what is at the URL of a Kubo', () => {
   }
 
   const wrong: readonly (readonly [what: string, listener: RequestListener, message: RegExp])[] = [
-    ['too old', kubo('0.42.1'), /^http:\/\/127\.0\.0\.1:\d+ is Kubo 0\.42\.1: 0\.43 or newer is wanted$/],
-    ['of no version', kubo('soon'), /is Kubo soon: 0\.43 or newer is wanted$/],
+    ['too old', kubo('0.42.1'), /^http:\/\/127\.0\.0\.1:\d+ is Kubo 0\.42\.1: 0\.43\.0 or newer is wanted$/],
+    ['a candidate for it', kubo('0.43.0-rc1'), /is Kubo 0\.43\.0-rc1: 0\.43\.0 or newer is wanted$/],
+    ['steering the terminal', kubo('0.43.0\u001b[2J'), /is no Kubo: it does not say its version/],
+    ['steering it while it refuses', saying(500, 'a\u001b[31m\nb'), /it answers status 500: a \[31m b;/],
+    ['steering it in JSON', saying(500, '{"Message":"a\\u001b[31mb"}'), /it answers a \[31mb;/],
+    ['a redirect', (_, response) => void response.writeHead(302, { location: 'https://a/' }).end(), /is no RPC of a Kubo: it sends elsewhere \(302\): name the URL that it sends to$/],
+    ['silent about why', saying(500, ''), /it answers status 500;/],
+    ['of no version', kubo('soon'), /is Kubo soon: 0\.43\.0 or newer is wanted$/],
     ['a page', saying(200, '<html>hello</html>'), /is no RPC of a Kubo: it answers something else than a version; its RPC is at Addresses\.API, port 5001/],
     ['other JSON', saying(200, '{"name":"other"}'), /is no Kubo: it does not say its version/],
     ['nothing', saying(200, ''), /is no Kubo: it does not say its version/],
@@ -51,6 +59,24 @@ describe('what is at the URL of a Kubo', () => {
     })
   }
 
+  it('is told to speak no TLS, in one line', async () => {
+    const url = await serving(kubo('0.43.0'))
+    url.protocol = 'https:'
+    const node = new KuboNode(url)
+    await assert.rejects(node.stat('/'), (error) => error instanceof KuboUnfitError && error.message === `${node.name} speaks no TLS: is http:// meant?`)
+    node.close()
+  })
+
+  it('is no Kubo without a peer id', async () => {
+    for (const ID of [undefined, '', '\u001b[2J']) {
+      const node = new KuboNode(await serving(({ url }, response) => void response.end(JSON.stringify(url === '/api/v0/version' ? { Version: '0.43.0' } : { ID }))))
+      const watch = new NodeWatch([node], silentLogger())
+      await assert.rejects(watch.check(), (error) => error instanceof KuboUnfitError && error.message === `${node.name} is no Kubo: it does not say its peer id`)
+      await watch.stop()
+      node.close()
+    }
+  })
+
   it('is looked at again when it was away', async () => {
     const url = await serving(kubo('0.43.0'))
     const node = new KuboNode(url)
@@ -60,7 +86,7 @@ describe('what is at the URL of a Kubo', () => {
     server?.closeAllConnections()
     await assert.rejects(node.stat('/'), KuboDownError)
     await serving(kubo('0.30.0'), Number(url.port))
-    await assert.rejects(node.stat('/'), /is Kubo 0\.30\.0: 0\.43 or newer is wanted/)
+    await assert.rejects(node.stat('/'), /is Kubo 0\.30\.0: 0\.43\.0 or newer is wanted/)
     node.close()
   })
 

@@ -3,6 +3,7 @@ import type { Logger } from '../../../telemetry/logger.ts'
 import type { OuterNode } from '../../node.ts'
 import { KuboDownError, KuboUnfitError } from './errors.ts'
 import type { KuboNode } from './node.ts'
+import { printable } from './refusal.ts'
 
 /** Milliseconds between two looks. */
 const INTERVAL = 10_000
@@ -82,7 +83,7 @@ export class NodeWatch {
       return { state }
     } catch (error) {
       signal?.throwIfAborted()
-      const failure = limit.aborted ? `no answer within ${TIMEOUT / 1000} s` : error instanceof KuboDownError ? error.message : String(error)
+      const failure = limit.aborted ? `no answer within ${TIMEOUT / 1000} s` : printable(error instanceof KuboDownError ? error.message : String(error))
       const state = { name, failure }
       this.#states.set(node, state)
       return { state, error }

@@ -11,13 +11,13 @@ export function refusalOf(node: string, command: string, { status, text }: { rea
   } catch {
     // not Kubo's own words
   }
-  const said = printable(text)
+  const said = printable(text).slice(0, 200)
   return new KuboRefusedError(node, command, `status ${status}${said === '' ? '' : `: ${said}`}`, status)
 }
 
-/** The beginning of what nobody knows who wrote, in one line that steers no terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim().slice(0, 200)
+/** What nobody knows who wrote, in one line that steers no terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
 }
 
 /** What is told of a refusal; the rest is read too, so that the connection can be kept. */

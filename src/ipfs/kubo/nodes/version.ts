@@ -1,4 +1,5 @@
 import { KuboDownError, KuboRefusedError, KuboUnfitError } from './errors.ts'
+import { printable } from './refusal.ts'
 import type { KuboRpc } from './rpc.ts'
 
 /** The first one that collects garbage beside MFS without coming to a stop. */
@@ -38,7 +39,7 @@ function refusalOf({ status, reason }: KuboRefusedError): string {
   }
   if (status === 404 || status === 405) return `is no RPC of a Kubo: it answers ${status}, as a gateway does; ${WHERE}`
   if (status !== undefined && status >= 300 && status < 400) return `is no RPC of a Kubo: it sends elsewhere (${status}): name the URL that it sends to`
-  return `is no RPC of a Kubo: it answers ${status === 200 ? 'something else than a version' : reason}; ${WHERE}`
+  return `is no RPC of a Kubo: it answers ${status === 200 ? 'something else than a version' : printable(reason)}; ${WHERE}`
 }
 
 /** OpenSSL says so of an answer that begins with something else, in several lines. */
