@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
 import { RemotePins, type RemotePinsParts } from '../../../src/ipfs/kubo/pins/remote-pins.ts'
 import { silentLogger } from '../../../src/telemetry/create-logger.ts'
+import type { Logger } from '../../../src/telemetry/logger.ts'
 import { first } from '../../ipfs-network/harness.ts'
 import { disco, startDisco, unusedPort, type DiscoOptions, type DiscoServer } from '../harness/disco.ts'
 import { Kubo } from '../harness/kubo.ts'
@@ -105,13 +106,18 @@ describe('remote pins', { timeout: 180_000 }, () => {
       // One blob at each node.
       const blobs = await Promise.all(side.nodes.all.map((node) => node.add(only(randomBytes(2_000_000)))))
       await using stack = new AsyncDisposableStack()
-      const pins = stack.adopt(await RemotePins.open(parts()), (opened) => opened.stop())
+      const warnings: object[] = []
+      const log = { ...silentLogger(), debug: () => {}, info: () => {}, warn: (fields: object) => void warnings.push(fields) } as unknown as Logger
+      const pins = stack.adopt(await RemotePins.open({ ...parts(), log }), (opened) => opened.stop())
       pins.start()
       await pins.provide([root, ...blobs])
       assert.deepEqual(pins.list().map(({ image, state }) => [String(image), state]), [[String(root), 'waiting']])
       await until(async () => pins.list()[0]?.state === 'failed')
-      assert.match(first(pins.list()).reason ?? '', /503|OUT_OF_ORDER/)
+      const { reason = '' } = first(pins.list())
+      assert.match(reason, /503|OUT_OF_ORDER/)
+      await until(async () => first(side.local.database.all<{ failures: number }>('SELECT failures FROM kubo_remote_pin')).failures >= 2)
       await pins.stop()
+      assert.deepEqual(warnings.map((fields) => (fields as { reason?: string }).reason), [reason])
 
       const held = Promise.withResolvers<void>()
       service.hold = held.promise

@@ -9,6 +9,7 @@ import { Arrival } from '../network/arrival.ts'
 import type { KuboHold, KuboHolds } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
+import { KnownServices } from './known-services.ts'
 import { directoryBlock, pinDirectory } from './pin-directory.ts'
 import { PinningService, type ServiceState } from './pinning-service.ts'
 import { RemotePinTable, type DuePin, type PinOutcome, type RemotePin, type RemotePinCount } from './remote-pin-table.ts'
@@ -47,6 +48,7 @@ const PINS = '/disco/pins'
 export class RemotePins implements ProvideQueue {
   readonly #parts: RemotePinsParts
   readonly #table: RemotePinTable
+  readonly #known: KnownServices
   readonly #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> = Promise.resolve()
@@ -54,6 +56,7 @@ export class RemotePins implements ProvideQueue {
   private constructor(parts: RemotePinsParts, table: RemotePinTable) {
     this.#parts = parts
     this.#table = table
+    this.#known = new KnownServices(parts.nodes.all, parts.services, parts.log)
   }
 
   static async open(parts: RemotePinsParts): Promise<RemotePins> {
@@ -63,10 +66,13 @@ export class RemotePins implements ProvideQueue {
   /** In one process of a registry: what `provide` noted is pinned in the background, tried again as long as it fails, also after a restart. */
   start(): void {
     if (this.#parts.services.length === 0) return
+    this.#round = this.#known.look({ signal: this.#stopped.signal }).then(() => this.#later())
+  }
+
+  #later(): void {
+    if (this.#stopped.signal.aborted) return
     this.#timer = setTimeout(() => {
-      this.#round = this.#look().finally(() => {
-        if (!this.#stopped.signal.aborted) this.start()
-      })
+      this.#round = this.#look().finally(() => this.#later())
     }, this.#parts.interval ?? INTERVAL).unref()
   }
 
@@ -94,6 +100,7 @@ export class RemotePins implements ProvideQueue {
 
   async #look(): Promise<void> {
     const { signal } = this.#stopped
+    await this.#known.look({ signal })
     try {
       for (const pin of this.#table.due(this.#parts.services, Date.now(), PAGE)) {
         if (signal.aborted) return
@@ -121,7 +128,8 @@ export class RemotePins implements ProvideQueue {
       if (this.#stopped.signal.aborted) return
       const reason = err instanceof Error ? err.message : String(err)
       const wait = Math.min(retry * 2 ** pin.failures, LONGEST_RETRY)
-      log.warn({ ...about, err, again: wait / 1000 }, 'an image could not be pinned remotely')
+      // Once: as long as nothing changes, no further try says more.
+      log[isSame(reason, pin.reason) ? 'debug' : 'warn']({ ...about, reason, again: wait / 1000 }, 'an image could not be pinned remotely, and is tried again')
       // What is pinned is not unpinned by a service that does not answer.
       outcome = { state: pin.state === 'pinned' ? 'pinned' : 'failed', reason, failures: pin.failures + 1, next: Date.now() + wait }
     }
@@ -202,6 +210,11 @@ export class RemotePins implements ProvideQueue {
     }
     throw failure
   }
+}
+
+/** But for what differs with every try: ports, times. */
+function isSame(reason: string, before = ''): boolean {
+  return reason.replaceAll(/\d+/g, '') === before.replaceAll(/\d+/g, '')
 }
 
 function heldAt(image: CID): string {
