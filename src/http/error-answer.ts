@@ -6,20 +6,11 @@ import { json, type Answer } from './answer.ts'
 export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
   if (error instanceof ConflictError) return new RegistryError('UNAVAILABLE', 'changed by other requests meanwhile; try again', { cause: error })
-  if (error instanceof StorageFailedError) {
-    return isFull(error)
-      ? new RegistryError('UNAVAILABLE', 'no room left in the storage', { status: 507, cause: error })
-      : new RegistryError('UNAVAILABLE', error.summary, { cause: error })
-  }
+  if (error instanceof StorageFailedError) return new RegistryError('UNAVAILABLE', error.summary, { cause: error, ...(error.isFull && { status: 507 }) })
   return new RegistryError('UNKNOWN', undefined, { cause: error })
 }
 
 /** distribution-spec §Error Codes: `{"errors":[{"code","message","detail"}]}`. */
 export function errorAnswer({ code, message, detail, status, headers }: RegistryError): Answer {
   return json(status, { errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] }, { ...headers })
-}
-
-function isFull(error: StorageFailedError): boolean {
-  const { cause } = error
-  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
 }

@@ -60,17 +60,25 @@ export class OffsetMismatchError extends Error {
 }
 
 export interface StorageFailedOptions extends ErrorOptions {
-  /** The message without places and programs, which are nothing for strangers. @default the storage failed */
+  /** The message without places and programs, which are nothing for strangers. @default that the storage failed, or has no room left */
   readonly summary?: string | undefined
+  /** What was to be written has no room. @default whether the cause says so */
+  readonly isFull?: boolean | undefined
 }
 
 /** The store has no room left, or its medium failed; what was there before is still there. */
 export class StorageFailedError extends Error {
   override readonly name = 'StorageFailedError'
   readonly summary: string
+  readonly isFull: boolean
 
-  constructor(message: string, { summary = 'the storage failed', ...options }: StorageFailedOptions = {}) {
-    super(message, options)
+  constructor(message: string, { cause, isFull = isOfFullMedium(cause), summary = isFull ? 'no room left in the storage' : 'the storage failed' }: StorageFailedOptions = {}) {
+    super(message, { cause })
     this.summary = summary
+    this.isFull = isFull
   }
+}
+
+function isOfFullMedium(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
 }

@@ -141,10 +141,17 @@ function idOf(segments: readonly string[]): string {
   return kind === 'blobs' ? third : first
 }
 
-/** What of Kubo's went wrong, for who asked for an object. */
-export function failed(error: unknown): unknown {
+/**
+ * What of Kubo's went wrong, for who asked for an object.
+ *
+ * @param writing a node without room can't even be read: that is told as what it is, but only who writes is told to bring less
+ */
+export function failed(error: unknown, writing = false): unknown {
   if (error instanceof KuboIncompleteError) return new StorageFailedError(error.message, { summary: 'an IPFS node has lost a part of it' })
   if (!(error instanceof KuboDownError || error instanceof KuboRefusedError)) return error
+  if (error instanceof KuboRefusedError && / (no space left on device|disk quota exceeded)/.test(error.reason)) {
+    return new StorageFailedError(error.message, { summary: 'an IPFS node has no room left on its disk', isFull: writing })
+  }
   // Its message has the cause's in it, and is not to be told twice.
   return new StorageFailedError(error.message, { cause: error.cause, ...(error instanceof KuboDownError && { summary: 'an IPFS node does not answer' }) })
 }

@@ -58,14 +58,14 @@ export class Bundle {
       yield* blocks
     }
     await node.importCar(encodeCar(this.root, all()), { pin: true, ...options }).catch((error: unknown) => {
-      throw failed(error)
+      throw failed(error, true)
     })
   }
 
   /** Lets go of it. Safe to repeat. @throws StorageFailedError */
   async release(node: KuboNode, options: AbortOptions = {}): Promise<void> {
     await node.unpin(this.root, options).catch((error: unknown) => {
-      throw failed(error)
+      throw failed(error, true)
     })
   }
 }

@@ -45,7 +45,7 @@ export class KuboExecution {
       }
       await this.release()
     } catch (error) {
-      throw failed(error)
+      throw failed(error, true)
     }
   }
 
@@ -61,7 +61,7 @@ export class KuboExecution {
     try {
       for (const step of steps) if ('link' in step && this.#isBlob(step) && !(await step.node.hasWhole(step.link))) lost.push(step.path)
     } catch (error) {
-      throw failed(error)
+      throw failed(error, true)
     }
     return lost
   }

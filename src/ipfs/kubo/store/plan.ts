@@ -66,7 +66,7 @@ export class KuboPlan {
       return steps.sort((a, b) => a.order - b.order)
     } catch (error) {
       options.signal?.throwIfAborted()
-      throw failed(error)
+      throw failed(error, true)
     }
   }
 

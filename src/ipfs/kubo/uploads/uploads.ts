@@ -194,7 +194,7 @@ export class KuboUploads implements SendingUploads {
       return await work()
     } catch (error) {
       signal?.throwIfAborted()
-      throw failed(error)
+      throw failed(error, true)
     }
   }
 }
