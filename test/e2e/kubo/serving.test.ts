@@ -39,7 +39,7 @@ describe('a Disco on Kubos', { timeout: 600_000 }, () => {
       const server = await scene.disco(`start-${what}`, { args: [...flags(...nodes()), ...args] })
       for (const { url, addresses } of nodes()) assert.match(server.log(), new RegExp(`^kubo +${url} 0\\.\\d+\\.\\d+ ${addresses[0]?.split('/').at(-1)}$`, 'm'))
       assert.doesNotMatch(server.log(), /^(?:ipfs|peer id|network) /m)
-      assert.match(server.log(), /--listen: disco\.listen means nothing with Kubo/)
+      assert.match(server.log(), /^disco: --network, --listen: disco\.network and disco\.listen mean nothing with Kubo/m)
       const image = randomImage(`start ${what}`)
       const cid = await pushed(server, 'start/app', image)
       await assertGlobal(new RegistryClient(server.url), image.digest, cid)
