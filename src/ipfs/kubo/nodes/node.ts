@@ -187,7 +187,8 @@ export class KuboNode {
    * @param toFiles a path of MFS that holds it from the same moment, so that no collection of garbage comes in between
    */
   async add(body: AsyncIterable<Uint8Array>, { toFiles, signal }: AbortOptions & { readonly toFiles?: string | undefined } = {}): Promise<CID> {
-    const options = { ...PROFILE, ...UNTOLD, pin: false, progress: false, 'to-files': toFiles }
+    // What is held by nobody may be collected while it is added: then Kubo would look for it for ever.
+    const options = { ...PROFILE, ...UNTOLD, pin: false, progress: false, 'to-files': toFiles, offline: toFiles === undefined }
     const { Hash } = await this.#rpc.json<{ Hash: string }>('add', options, { body, signal })
     // Unlike all else that changes MFS it has not been written down.
     if (toFiles !== undefined) await this.flush(dirname(toFiles), { signal })
