@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { rescan, type RescanParts } from '../global/rescan.ts'
+import { Rounds } from '../storage/rounds.ts'
 import type { Background } from './storage.ts'
 
 /** Milliseconds between two looks at least; and how much longer than one that found nothing took, so that large stores are not always looked at. */
@@ -12,35 +12,30 @@ const PAUSE_FACTOR = 50
  */
 export class IndexCompletion implements Background {
   readonly #parts: RescanParts
-  readonly #stopped = new AbortController()
-  #running: Promise<void> = Promise.resolve()
+  readonly #rounds = new Rounds((signal) => this.#round(signal))
 
   constructor(parts: Omit<RescanParts, 'hopeless'>) {
     this.#parts = { ...parts, hopeless: new Set() }
   }
 
   start(): void {
-    this.#running = this.#run(this.#stopped.signal)
+    this.#rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped.abort()
-    await this.#running
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
+  async #round(signal: AbortSignal): Promise<number> {
     const { log } = this.#parts
-    while (!signal.aborted) {
-      const begun = performance.now()
-      let pause = LEAST_PAUSE
-      try {
-        const found = await rescan(this.#parts, { signal })
-        if (found > 0) log.info({ images: found }, 'indexed the blocks of images that were here')
-        else pause = Math.max(pause, PAUSE_FACTOR * (performance.now() - begun))
-      } catch (err) {
-        if (!signal.aborted) log.warn({ err }, 'could not look for images that the index lacks')
-      }
-      await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined)
+    const begun = performance.now()
+    try {
+      const found = await rescan(this.#parts, { signal })
+      if (found === 0) return Math.max(LEAST_PAUSE, PAUSE_FACTOR * (performance.now() - begun))
+      log.info({ images: found }, 'indexed the blocks of images that were here')
+    } catch (err) {
+      if (!signal.aborted) log.warn({ err }, 'could not look for images that the index lacks')
     }
+    return LEAST_PAUSE
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { AbortOptions } from '../storage/object-store.ts'
+import { Rounds } from '../storage/rounds.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Background } from './storage.ts'
 
@@ -10,8 +10,7 @@ const INTERVAL = 3_600_000
 export class Tidier implements Background {
   readonly #tidy: (options: AbortOptions) => Promise<number>
   readonly #log: Logger
-  readonly #stopped = new AbortController()
-  #running: Promise<void> = Promise.resolve()
+  readonly #rounds = new Rounds((signal) => this.#round(signal))
 
   /** @param tidy tells how much it removed */
   constructor(tidy: (options: AbortOptions) => Promise<number>, log: Logger) {
@@ -20,24 +19,20 @@ export class Tidier implements Background {
   }
 
   start(): void {
-    this.#running = this.#run()
+    this.#rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped.abort()
-    await this.#running
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopped
-    while (!signal.aborted) {
-      try {
-        const removed = await this.#tidy({ signal })
-        if (removed > 0) this.#log.info({ removed }, 'removed what was left over at the IPFS nodes')
-      } catch (err) {
-        if (!signal.aborted) this.#log.warn({ err }, 'could not tidy up at the IPFS nodes')
-      }
-      await sleep(INTERVAL, undefined, { signal, ref: false }).catch(() => undefined)
+  async #round(signal: AbortSignal): Promise<number> {
+    try {
+      const removed = await this.#tidy({ signal })
+      if (removed > 0) this.#log.info({ removed }, 'removed what was left over at the IPFS nodes')
+    } catch (err) {
+      if (!signal.aborted) this.#log.warn({ err }, 'could not tidy up at the IPFS nodes')
     }
+    return INTERVAL
   }
 }

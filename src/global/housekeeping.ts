@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { AbortOptions, UploadStat } from '../storage/object-store.ts'
+import { Rounds } from '../storage/rounds.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { isOnlyPullable } from './names.ts'
 
@@ -31,7 +31,7 @@ export class Housekeeping {
   readonly #parts: HousekeepingParts
   readonly #purging: UploadPurging
   readonly #stopped = new AbortController()
-  #running: Promise<void> | undefined
+  readonly #rounds = new Rounds((signal) => this.#round(signal))
 
   constructor(parts: HousekeepingParts, purging: UploadPurging) {
     this.#parts = parts
@@ -43,28 +43,21 @@ export class Housekeeping {
     const { signal } = this.#stopped
     // Uploads of clones are named after the image's CID, a name that no client may push to.
     await this.#parts.removeUploads(({ repository }) => isOnlyPullable(repository), { signal })
-    if (!this.#purging.enabled) return
-    this.#running = this.#run(signal).catch((error: unknown) => {
-      if (!signal.aborted) throw error
-    })
+    if (this.#purging.enabled && !signal.aborted) this.#rounds.start()
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await this.#running
+    await this.#rounds.stop()
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { log } = this.#parts
-    for (;;) {
-      try {
-        await this.#purge(signal)
-      } catch (err) {
-        signal.throwIfAborted()
-        log.warn({ err }, 'could not look for abandoned uploads')
-      }
-      await sleep(Math.min(this.#purging.interval, LONGEST_TIMEOUT), undefined, { signal, ref: false })
+  async #round(signal: AbortSignal): Promise<number> {
+    try {
+      await this.#purge(signal)
+    } catch (err) {
+      if (!signal.aborted) this.#parts.log.warn({ err }, 'could not look for abandoned uploads')
     }
+    return Math.min(this.#purging.interval, LONGEST_TIMEOUT)
   }
 
   async #purge(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ConflictError } from '../storage/errors.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { Rounds } from '../storage/rounds.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** Ours, beside the queues: who delivers what is in them, of all Discos on one store. */
@@ -25,8 +25,7 @@ export class DeliveryTurn {
   readonly #name: string
   readonly #interval: number
   readonly #patience: number
-  readonly #stopped = new AbortController()
-  #running: Promise<void> | undefined
+  readonly #rounds = new Rounds((signal) => this.#round(signal))
   #signs = 0
   #heldUntil = 0
   #seen: { readonly data: Uint8Array; readonly since: number } | undefined
@@ -44,28 +43,25 @@ export class DeliveryTurn {
   }
 
   start(): void {
-    this.#running ??= this.#run(this.#stopped.signal)
+    this.#rounds.start()
   }
 
   /** Leaves it to whoever looks next. */
   async stop(): Promise<void> {
-    this.#stopped.abort()
-    await this.#running
+    await this.#rounds.stop()
     if (!this.isOurs) return
     this.#heldUntil = 0
     const data = this.#seen?.data
     await this.#store.commit({ expect: [{ path: HOLDER, data }], changes: [{ delete: HOLDER }] }).catch(() => undefined)
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.#look({ signal })
-      } catch (err) {
-        if (!signal.aborted && !(err instanceof ConflictError)) this.#log.warn({ err }, 'could not see who delivers notifications')
-      }
-      await sleep(this.#interval, undefined, { signal, ref: false }).catch(() => undefined)
+  async #round(signal: AbortSignal): Promise<number> {
+    try {
+      await this.#look({ signal })
+    } catch (err) {
+      if (!signal.aborted && !(err instanceof ConflictError)) this.#log.warn({ err }, 'could not see who delivers notifications')
     }
+    return this.#interval
   }
 
   /** @throws ConflictError when another was quicker */

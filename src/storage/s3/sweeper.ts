@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../object-store.ts'
+import { Rounds } from '../rounds.ts'
 import type { Bucket } from './bucket.ts'
 import { abortParts } from './composition.ts'
 import { keys, type BucketPlaces } from './keys.ts'
@@ -13,9 +14,11 @@ const LEFT = 24 * 3_600_000
 export class Sweeper {
   readonly #bucket: Bucket
   readonly #places: BucketPlaces
-  readonly #ended = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-  #sweeping: Promise<void> = Promise.resolve()
+  readonly #rounds = new Rounds(async (signal) => {
+    // It is a courtesy: what fails, the next round does.
+    await this.sweep({ signal }).catch(() => {})
+    return EVERY
+  })
 
   constructor(bucket: Bucket, places: BucketPlaces) {
     this.#bucket = bucket
@@ -23,18 +26,11 @@ export class Sweeper {
   }
 
   start(): void {
-    const round = (): void => {
-      // It is a courtesy: what fails, the next round does.
-      this.#sweeping = this.sweep({ signal: this.#ended.signal }).catch(() => {})
-    }
-    this.#timer = setInterval(round, EVERY).unref()
-    round()
+    this.#rounds.start()
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#ended.abort(new Error('closed'))
-    await this.#sweeping
+  close(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** @param before what is older, in milliseconds since the epoch */

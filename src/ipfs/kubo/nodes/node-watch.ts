@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../../../storage/object-store.ts'
+import { Rounds } from '../../../storage/rounds.ts'
 import type { Logger } from '../../../telemetry/logger.ts'
 import type { OuterNode } from '../../node.ts'
 import { KuboDownError, KuboUnfitError } from './errors.ts'
@@ -16,10 +17,8 @@ const PEER_ID = /^[1-9A-HJ-NP-Za-km-z]{40,200}$/
 export class NodeWatch {
   readonly #nodes: readonly KuboNode[]
   readonly #log: Logger
-  readonly #stopped = new AbortController()
+  readonly #rounds = new Rounds((signal) => this.#round(signal))
   readonly #states = new Map<KuboNode, OuterNode>()
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> = Promise.resolve()
 
   constructor(nodes: readonly KuboNode[], log: Logger) {
     this.#nodes = nodes
@@ -41,33 +40,23 @@ export class NodeWatch {
   /** Tells of those that are down already, and from now on of every change. */
   start(): void {
     for (const { name, failure } of this.states) if (failure !== undefined) this.#log.error({ node: name, reason: failure }, DOWN)
-    this.#later()
+    this.#rounds.start(INTERVAL)
   }
 
-  async stop(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#stopped.abort()
-    await this.#looking
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
-  #later(): void {
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#round().finally(() => {
-        if (!this.#stopped.signal.aborted) this.#later()
-      })
-    }, INTERVAL).unref()
-  }
-
-  async #round(): Promise<void> {
-    const { signal } = this.#stopped
+  async #round(signal: AbortSignal): Promise<number> {
     for (const node of this.#nodes) {
       const before = this.#states.get(node)
       const { state } = await this.#look(node, { signal })
-      if (signal.aborted) return
+      if (signal.aborted) break
       const { name, failure, version } = state
       if (failure === undefined && before?.failure !== undefined) this.#log.info({ node: name, version }, 'an IPFS node is back')
       else if (failure !== undefined && failure !== before?.failure) this.#log.error({ node: name, reason: failure }, DOWN)
     }
+    return INTERVAL
   }
 
   async #look(node: KuboNode, { signal }: AbortOptions): Promise<{ readonly state: OuterNode; readonly error?: unknown }> {
