@@ -4,7 +4,7 @@ import { varint } from 'multiformats'
 import { inlined, type Block } from './unixfs/block.ts'
 
 /** A CARv1 stream (ipld.io/specs/transport/car/carv1), as its reader asks for it. */
-export async function* encodeCar(root: CID, blocks: AsyncIterable<Block>): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* encodeCar(root: CID, blocks: AsyncIterable<Block> | Iterable<Block>): AsyncGenerator<Uint8Array, void, undefined> {
   const { writer, out } = CarWriter.create([root])
   const closed = writer.close()
   yield* out

@@ -7,7 +7,6 @@ import { encodeCar } from '../../car.ts'
 import { BLOCK_TABLES } from '../../embedded/block-table.ts'
 import { PROVIDE_TABLES, ProvideTable } from '../../embedded/provide-table.ts'
 import type { DagIndex, FileOptions, ProvideQueue, Tree } from '../../node.ts'
-import type { Block } from '../../unixfs/block.ts'
 import { chunkHashesOf, layoutFile } from '../../unixfs/file-layout.ts'
 import { layoutTree } from '../../unixfs/tree-layout.ts'
 import { KuboBlocks } from './blocks.ts'
@@ -15,6 +14,7 @@ import { DAGS, HeldDags } from './held-dags.ts'
 import { LeftOvers } from '../nodes/left-overs.ts'
 import type { KuboNode, MfsStat } from '../nodes/node.ts'
 import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
+import { repositoryOf } from '../store/tree.ts'
 import { profileHashes } from './profile.ts'
 
 const MAKING = 'making-'
@@ -63,7 +63,7 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
     options.signal?.throwIfAborted()
     const { root, blocks } = layoutTree(tree)
     try {
-      await this.#nodes.nodeOf(`docker/registry/v2/repositories/${root}`).importCar(encodeCar(root, each(blocks)), options)
+      await this.#nodes.nodeOf(repositoryOf(root)).importCar(encodeCar(root, blocks), options)
     } catch (error) {
       options.signal?.throwIfAborted()
       throw failed(error)
@@ -95,8 +95,4 @@ export class KuboDagIndex implements DagIndex, ProvideQueue {
       await node.remove(making).catch(() => {})
     }
   }
-}
-
-async function* each(blocks: Iterable<Block>): AsyncGenerator<Block> {
-  yield* blocks
 }

@@ -14,6 +14,7 @@ import type { HeldDags } from '../dag/held-dags.ts'
 import type { KuboHolds } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
+import { repositoryOf } from '../store/tree.ts'
 import { KuboPeers } from './peers.ts'
 import { KuboProvider } from './provider.ts'
 import { KuboSession } from './session.ts'
@@ -112,7 +113,7 @@ export class KuboNetwork implements IpfsNetwork {
     const { nodes, store, uploads, holds, held, observer = UNSEEN, traceparent, log } = this.#parts
     const timeout = this.#timeout
     // Whence the commit will serve it.
-    const inOrder = nodes.inOrder(`docker/registry/v2/repositories/${root}`)
+    const inOrder = nodes.inOrder(repositoryOf(root))
     const idleTimeout = Math.min(timeout, IDLE_TIMEOUT)
     const gateways = this.#given.gateways.map((url) => observedPeer(new GatewayPeer(url, { idleTimeout, traceparent }), 'gateway', observer))
     const blocks = new SessionBlocks({ gateways, nodes: inOrder, timeout, unreachable: (asked) => this.#running?.peers.unreachable(asked) ?? [], log })

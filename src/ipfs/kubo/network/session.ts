@@ -11,6 +11,7 @@ import { Window } from '../../unixfs/window.ts'
 import type { HeldDags } from '../dag/held-dags.ts'
 import { KuboSessionFile, type KuboFileParts } from './session-file.ts'
 import { unavailable } from './source.ts'
+import { repositoryOf } from '../store/tree.ts'
 
 export interface KuboSessionParts extends Omit<KuboFileParts, 'signal' | 'label' | 'window'> {
   /** Takes what images name and is at its path in another layout. */
@@ -87,11 +88,11 @@ export class KuboSession implements ImageSession {
 
   async #keepTree({ blocks }: WalkedTree, options: AbortOptions): Promise<void> {
     // Where the commit will put it.
-    const path = `docker/registry/v2/repositories/${this.#root}`
+    const path = repositoryOf(this.#root)
     const node = this.#parts.nodes.nodeOf(path)
     const hold = this.#parts.holds.of(node, this.#root)
     try {
-      await hold.store(encodeCar(hold.cid, each(blocks)), options)
+      await hold.store(encodeCar(hold.cid, blocks), options)
       await this.#parts.held.hold({ node, root: this.#root, path }, options)
     } finally {
       await hold.release()
@@ -106,8 +107,4 @@ export class KuboSession implements ImageSession {
   #until(signal: AbortSignal | undefined): AbortSignal {
     return signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal])
   }
-}
-
-async function* each<T>(items: Iterable<T>): AsyncGenerator<T, void, undefined> {
-  yield* items
 }

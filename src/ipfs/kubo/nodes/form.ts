@@ -5,7 +5,7 @@ import type { Silence } from './silence.ts'
 const SMALL_CHUNK = 16 * 1024
 
 /** Sends one file as a form. */
-export async function sendForm(request: ClientRequest, body: AsyncIterable<Uint8Array>, boundary: string, silence: Silence | undefined): Promise<void> {
+export async function sendForm(request: ClientRequest, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, boundary: string, silence: Silence | undefined): Promise<void> {
   silence?.rest()
   for await (const chunk of formOf(body, boundary)) {
     if (request.destroyed) return
@@ -32,7 +32,7 @@ function written(request: ClientRequest, chunk: Uint8Array): Promise<void> | und
   })
 }
 
-async function* formOf(body: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Uint8Array, void, undefined> {
+async function* formOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, boundary: string): AsyncGenerator<Uint8Array, void, undefined> {
   yield Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n`)
   yield* body
   yield Buffer.from(`\r\n--${boundary}--\r\n`)

@@ -168,7 +168,7 @@ export class KuboNode {
   /** Writes a small file, and the directories above it. */
   async write(path: string, data: Uint8Array, { flush = true, signal }: FlushOption = {}): Promise<void> {
     const options = { arg: path, create: true, parents: true, truncate: true, 'cid-version': 1, 'raw-leaves': true, flush }
-    await this.#rpc.bytes('files/write', options, { body: once(data), signal })
+    await this.#rpc.bytes('files/write', options, { body: [data], signal })
   }
 
   /**
@@ -220,7 +220,7 @@ export class KuboNode {
 
   /** Stores a block of raw bytes (CIDv1, sha2-256), unpinned. */
   async putBlock(bytes: Uint8Array, { signal }: AbortOptions = {}): Promise<void> {
-    await this.#rpc.bytes('block/put', { 'cid-codec': 'raw', mhtype: 'sha2-256', pin: false }, { body: once(bytes), signal })
+    await this.#rpc.bytes('block/put', { 'cid-codec': 'raw', mhtype: 'sha2-256', pin: false }, { body: [bytes], signal })
   }
 
   /** The bytes of a file, from wherever they are. */
@@ -287,8 +287,4 @@ async function unless<T>(answer: Promise<T>, isNothing: (reason: string) => bool
     if (error instanceof KuboRefusedError && isNothing(error.reason)) return undefined
     throw error
   }
-}
-
-async function* once(data: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield data
 }

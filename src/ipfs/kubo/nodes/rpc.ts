@@ -15,7 +15,7 @@ import { Silence } from './silence.ts'
 
 export interface CallOptions extends AbortOptions {
   /** Sent as the one file of a form. A chunk is the reader's until it asks for the next one. */
-  readonly body?: AsyncIterable<Uint8Array> | undefined
+  readonly body?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined
   /** Milliseconds of silence after which it is given up, though the node answers other calls. @default 10 min, for who waits behind a collection of garbage */
   readonly limit?: number | undefined
   /** Asked as well when the node is silent. @throws KuboIncompleteError where nothing will come */

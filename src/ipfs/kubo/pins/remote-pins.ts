@@ -9,6 +9,7 @@ import { Arrival } from '../network/arrival.ts'
 import type { KuboHold, KuboHolds } from '../nodes/hold.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import type { KuboNodes } from '../nodes/nodes.ts'
+import { repositoryOf } from '../store/tree.ts'
 import { KnownServices } from './known-services.ts'
 import { directoryBlock, pinDirectory } from './pin-directory.ts'
 import { PinningService, type ServiceState } from './pinning-service.ts'
@@ -165,7 +166,7 @@ export class RemotePins implements ProvideQueue {
   async #offer(node: KuboNode, image: CID, block: Block): Promise<void> {
     const path = heldAt(image)
     if ((await node.stat(path, this.#limited())) !== undefined) return
-    await node.importCar(encodeCar(block.cid, only(block)), this.#limited())
+    await node.importCar(encodeCar(block.cid, [block]), this.#limited())
     const hold = this.#parts.holds.of(node, block.cid)
     try {
       // What is at other nodes is copied, as the service may reach this one alone.
@@ -200,7 +201,7 @@ export class RemotePins implements ProvideQueue {
   /** The first that can: not all of them may know the service, or be there. */
   async #anyNode<T>(image: CID, work: (node: KuboNode) => Promise<T>): Promise<T> {
     let failure: unknown
-    for (const node of this.#parts.nodes.inOrder(`docker/registry/v2/repositories/${image}`)) {
+    for (const node of this.#parts.nodes.inOrder(repositoryOf(image))) {
       try {
         return await work(node)
       } catch (error) {
@@ -219,8 +220,4 @@ function isSame(reason: string, before = ''): boolean {
 
 function heldAt(image: CID): string {
   return `${PINS}/${image}`
-}
-
-async function* only<T>(item: T): AsyncGenerator<T, void, undefined> {
-  yield item
 }

@@ -53,11 +53,7 @@ export class Bundle {
 
   /** Gives it to a node, which holds it from then on. @throws StorageFailedError */
   async give(node: KuboNode, options: AbortOptions = {}): Promise<void> {
-    const blocks = this.#blocks
-    const all = async function* (): AsyncGenerator<Block> {
-      yield* blocks
-    }
-    await node.importCar(encodeCar(this.root, all()), { pin: true, ...options }).catch((error: unknown) => {
+    await node.importCar(encodeCar(this.root, this.#blocks), { pin: true, ...options }).catch((error: unknown) => {
       throw failed(error, true)
     })
   }

@@ -4,7 +4,7 @@ import type { KuboNodes } from '../nodes/nodes.ts'
 import type { SendingUploads } from '../uploads/sent-blob.ts'
 import { KuboExecution } from './execution.ts'
 import type { KuboJournal, Noted } from './journal.ts'
-import type { Step } from './plan.ts'
+import type { Step } from './step.ts'
 
 export interface CompletionParts {
   readonly nodes: KuboNodes

@@ -4,7 +4,8 @@ import { KuboRefusedError } from '../nodes/errors.ts'
 import type { KuboChanges } from './changes.ts'
 import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import { isMissing, type KuboNode } from '../nodes/node.ts'
-import { KuboPlan, type Step } from './plan.ts'
+import { KuboPlan } from './plan.ts'
+import type { Step } from './step.ts'
 
 /** Paths that one call removes. */
 const REMOVED_AT_ONCE = 50

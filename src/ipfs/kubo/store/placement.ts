@@ -3,7 +3,7 @@ import type { AbortOptions } from '../../../storage/object-store.ts'
 import type { Logger } from '../../../telemetry/logger.ts'
 import type { KuboNode } from '../nodes/node.ts'
 import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
-import { TREE } from './tree.ts'
+import { REPOSITORIES, TREE } from './tree.ts'
 
 /** `nodes`: their names, in the order by which it is routed. */
 const TABLES = 'CREATE TABLE kubo_settled (nodes TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;'
@@ -56,7 +56,7 @@ export class Placement {
         else if (this.#parts.nodes.nodeOf(path) !== node) astray++
       }
     }
-    await look(`${TREE}/repositories`, 0)
+    await look(REPOSITORIES, 0)
     // By algorithm, and by the first two of the hex.
     await look(`${TREE}/blobs`, 2)
     return astray

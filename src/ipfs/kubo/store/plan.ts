@@ -1,4 +1,3 @@
-import type { CID } from 'multiformats/cid'
 import { StorageFailedError } from '../../../storage/errors.ts'
 import type { AbortOptions } from '../../../storage/object-store.ts'
 import { Bundle, type Branch, type Leaf } from './bundle.ts'
@@ -6,23 +5,8 @@ import { orderOf, type KuboChanges } from './changes.ts'
 import { failed, mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode, MfsStat } from '../nodes/node.ts'
 import { planRemovals } from './removals.ts'
+import type { Step, Written } from './step.ts'
 import { parentOf } from './tree.ts'
-
-/** One call that changes a node's MFS. */
-export type Step = { readonly node: KuboNode; readonly path: string; readonly order: number } & (
-  /** A file or a whole directory, where nothing is. `files`: those in it, where they are of the bundle. */
-  | { readonly link: CID; readonly files?: readonly Written[] }
-  /** A small file, in place of the one that is there. */
-  | { readonly write: Uint8Array }
-  | { readonly replace: CID }
-  | { readonly remove: true }
-)
-
-export interface Written {
-  readonly path: string
-  readonly data: Uint8Array
-  readonly order: number
-}
 
 interface Put<Child = Branch | Leaf> {
   readonly node: KuboNode

@@ -3,7 +3,7 @@ import type { Branch } from './bundle.ts'
 import type { KuboChanges } from './changes.ts'
 import { mfsPath, type KuboNodes } from '../nodes/nodes.ts'
 import type { KuboNode } from '../nodes/node.ts'
-import type { Step } from './plan.ts'
+import type { Step } from './step.ts'
 import { isPruned, nameOf, parentOf } from './tree.ts'
 
 /** Directories read at once. */

@@ -1,7 +1,15 @@
+import type { CID } from 'multiformats/cid'
+
 /** What is in MFS: Distribution's tree, where the original has it. Everything else is local. */
 export const TREE = 'docker/registry/v2'
+export const REPOSITORIES: string = `${TREE}/repositories`
 
 const DEPTH: number = TREE.split('/').length
+
+/** The repository that is named by an image's CID. */
+export function repositoryOf(image: CID): string {
+  return `${REPOSITORIES}/${image}`
+}
 
 /** Whether an object is in MFS. */
 export function isShared(path: string): boolean {
