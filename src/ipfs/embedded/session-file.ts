@@ -5,31 +5,25 @@ import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
 import { giveBack } from '../../storage/give-back.ts'
-import type { FileFetch, WantedFile } from '../node.ts'
+import type { FetchedFile, FileGround } from '../image-fetch.ts'
+import type { WantedFile } from '../node.ts'
 import { IDENTITY, RAW } from '../unixfs/block.ts'
 import { layoutFile } from '../unixfs/file-layout.ts'
-import { walkFile, type FetchBlock, type FileBlock } from '../unixfs/walk-file.ts'
-import type { Window } from '../unixfs/window.ts'
+import { walkFile, type FileBlock } from '../unixfs/walk-file.ts'
 import type { EmbeddedDagIndex } from './dag-index.ts'
 import { Progress } from './progress.ts'
 import { SliceRows, type SliceRow } from './slice-row.ts'
 
-export interface SessionFileParts {
+export interface SessionFileParts extends FileGround {
   readonly store: ObjectStore
   readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks'>
-  readonly fetch: FetchBlock
-  readonly window: Window
-  /** Stops it. */
-  readonly signal: AbortSignal
-  /** The repository that its upload is named after. */
-  readonly label: string
 }
 
 /** Bytes at the end of a file that nobody reads before the whole has been found right. */
 const WITHHELD = CHUNK_SIZE
 
 /** One file of a session: from its blocks into an upload, or, where the object is here already, into the index alone. */
-export class SessionFile implements FileFetch {
+export class SessionFile implements FetchedFile {
   readonly done: Promise<{ readonly upload: string | undefined }>
   readonly #wanted: WantedFile
   readonly #parts: SessionFileParts
@@ -79,7 +73,6 @@ export class SessionFile implements FileFetch {
     this.#rows = undefined
   }
 
-  /** Call it when `done` has settled. */
   async remove(): Promise<void> {
     await this.#parts.store.uploads.remove(this.#upload)
   }

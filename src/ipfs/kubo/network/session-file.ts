@@ -5,11 +5,11 @@ import type { BlockObserver } from '../../../telemetry/block-observer.ts'
 import { encodeCar } from '../../car.ts'
 import { Progress } from '../../embedded/progress.ts'
 import { ContentUnavailableError, VerificationError } from '../../errors.ts'
-import type { FileFetch, WantedFile } from '../../node.ts'
+import type { FetchedFile, FileGround } from '../../image-fetch.ts'
+import type { WantedFile } from '../../node.ts'
 import { IDENTITY, type Block } from '../../unixfs/block.ts'
 import { decodeNode } from '../../unixfs/node.ts'
 import { DAG_LIMITS, walkFile } from '../../unixfs/walk-file.ts'
-import type { Window } from '../../unixfs/window.ts'
 import { Arrival } from './arrival.ts'
 import { checkGoesOn } from './dag-end.ts'
 import { HelpingNodes } from './helping-nodes.ts'
@@ -21,20 +21,15 @@ import type { KuboUploads } from '../uploads/uploads.ts'
 import { RecentBytes } from './recent-bytes.ts'
 import type { SessionBlocks } from './session-blocks.ts'
 
-export interface KuboFileParts {
+export interface KuboFileParts extends Omit<FileGround, 'fetch'> {
   readonly nodes: KuboNodes
   readonly store: Pick<ObjectStore, 'read'>
   readonly uploads: Pick<KuboUploads, 'adopt' | 'remove'>
   readonly holds: KuboHolds
   readonly blocks: SessionBlocks
-  readonly window: Window
   /** Milliseconds without anything after which it has failed. */
   readonly timeout: number
   readonly observer?: BlockObserver | undefined
-  /** Stops it. */
-  readonly signal: AbortSignal
-  /** The repository that its upload is named after. */
-  readonly label: string
 }
 
 /** Bytes at the end of a file that nobody reads before the whole has been found right. */
@@ -52,7 +47,7 @@ const AT_ONCE = 4 * CHUNK_SIZE
 const DOUBT = 1000
 
 /** One file of a session: the node of its path fetches it, and what it gives is hashed here. Nothing of it is stored here. */
-export class KuboSessionFile implements FileFetch {
+export class KuboSessionFile implements FetchedFile {
   readonly done: Promise<{ readonly upload: string | undefined }>
   readonly wanted: WantedFile
   readonly node: KuboNode
@@ -114,8 +109,7 @@ export class KuboSessionFile implements FileFetch {
     return this.#beside
   }
 
-  /** Call it when `done` has settled. */
-  async release(): Promise<void> {
+  async remove(): Promise<void> {
     await this.#hold.release()
     if (!this.#here) await this.#parts.uploads.remove(this.#upload)
   }
