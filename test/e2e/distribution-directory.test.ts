@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { CopySession } from './clients/client.ts'
 import { copyClients } from './harness/clients.ts'
 import { run } from './harness/command.ts'
@@ -10,6 +9,7 @@ import { startDistribution, type DistributionProgram, type DistributionServer } 
 import { incompressible, smallImage } from './harness/images.ts'
 import { RegistryClient, digestOf, expectStatus, hexOf } from './harness/registry-client.ts'
 import { Scene } from './harness/scene.ts'
+import { until } from './harness/until.ts'
 import { assertComplete, assertGlobal, cidByTags } from './harness/verify.ts'
 
 const INDEX = { architectures: ['amd64', 'arm64'], layers: [2_500_000, 3000] }
@@ -122,7 +122,7 @@ for (const program of ['docker-registry', 'registry'] as const satisfies readonl
       const client = new RegistryClient(fresh.url)
       await assertGlobal(client, digest, cid)
       const indexed = async (): Promise<boolean> => (await client.request('GET', `/ipfs/${cid}?format=raw`)).status === 200
-      for (const deadline = Date.now() + 20_000; !(await indexed()); await sleep(50)) assert.ok(Date.now() < deadline, 'the blocks are indexed')
+      await until(indexed, { what: 'the blocks are indexed' })
       const third = await scene.disco('third', { peers: [fresh.url] })
       await assertComplete(new RegistryClient(third.url), cid, 'latest', digest)
     })

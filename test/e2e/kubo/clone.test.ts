@@ -9,8 +9,9 @@ import type { Kubo } from '../harness/kubo.ts'
 import { pushImage, type PushedImage } from '../harness/push-image.ts'
 import { OCI_MANIFEST, RegistryClient } from '../harness/registry-client.ts'
 import { Scene } from '../harness/scene.ts'
+import { until } from '../harness/until.ts'
 import { assertClonable } from '../harness/verify.ts'
-import { each, EMPTY_DIRECTORY, until } from './network-checks.ts'
+import { each, EMPTY_DIRECTORY } from './network-checks.ts'
 
 const TIMEOUT = 4_000
 const NOBODY_HAS = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'
@@ -103,7 +104,7 @@ describe('a Disco over Kubo, asked for what others have', { timeout: 300_000 }, 
     const asked = fetch(`${taker.url}/v2/${NOBODY_HAS}/manifests/latest`, { signal: abort.signal })
     setTimeout(() => abort.abort(), 500)
     await assert.rejects(asked)
-    await until(async () => (await ours.ipfs('bitswap', 'wantlist')) === '', 3_000)
+    await until(async () => (await ours.ipfs('bitswap', 'wantlist')) === '', { timeout: 3_000 })
     await assertNothingOf(NOBODY_HAS)
   })
 

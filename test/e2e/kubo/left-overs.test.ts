@@ -12,6 +12,7 @@ import { blobData } from '../../../src/registry/paths.ts'
 import { DigestMismatchError } from '../../../src/storage/errors.ts'
 import { fill } from '../../contract/bytes.ts'
 import { Kubo } from '../harness/kubo.ts'
+import { until } from '../harness/until.ts'
 import { emptied, nodesOf, openKuboStore, removed, type OpenedKuboStore } from './kubo-store-scene.ts'
 
 describe('what stays at a Kubo for nobody', { timeout: 240_000 }, () => {
@@ -96,7 +97,7 @@ describe('what stays at a Kubo for nobody', { timeout: 240_000 }, () => {
       await uploads.create(`u${i}`, 'r')
       await uploads.append(`u${i}`, 0, (async function* () {
         yield* once(content)
-        await until(() => adds === i)
+        await until(() => adds === i, { every: 20 })
       })())
       await assert.rejects(uploads.finish({ id: `u${i}`, path: blobData(digestOf(content)), digest: digestOf(fill(1)) }), DigestMismatchError)
     }
@@ -133,14 +134,6 @@ describe('a collection of garbage', { timeout: 240_000 }, () => {
     assert.deepEqual(outcomes.filter(({ told, is }) => told && !is), [])
   })
 })
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waited = 0; waited < 300; waited++) {
-    if (holds()) return
-    await sleep(20)
-  }
-  throw new Error('it did not come to hold')
-}
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
   yield content

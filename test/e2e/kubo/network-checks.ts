@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
 import type { FileFetch, WantedFile } from '../../../src/ipfs/node.ts'
 import { digestOf } from '../../../src/oci/digest.ts'
@@ -31,12 +30,6 @@ export async function assertNothingHeld({ kubos, nodes, uploads }: KuboSide): Pr
     for (const { name } of await node.list('/disco/staged') ?? []) assert.deepEqual((await node.list(`/disco/staged/${name}`))?.map((entry) => entry.name), [])
   }
   assert.deepEqual(await uploads.list(), [])
-}
-
-export async function until(condition: () => Promise<boolean>, timeout = 30_000): Promise<void> {
-  for (const end = Date.now() + timeout; !(await condition().catch(() => false)); await sleep(100)) {
-    if (Date.now() > end) throw new Error(`not within ${timeout} ms`)
-  }
 }
 
 export async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {

@@ -5,7 +5,8 @@ import { KuboNode } from '../../../src/ipfs/kubo/nodes/node.ts'
 import { collect } from '../../contract/bytes.ts'
 import { first } from '../../ipfs-network/harness.ts'
 import { Kubo } from '../harness/kubo.ts'
-import { assertNothingHeld, commit, each, until, wantedOf } from './network-checks.ts'
+import { until } from '../harness/until.ts'
+import { assertNothingHeld, commit, each, wantedOf } from './network-checks.ts'
 import { kuboSide } from './network-scene.ts'
 
 const MEBIBYTE = 1024 * 1024

@@ -6,8 +6,9 @@ import { UnixFS } from 'ipfs-unixfs'
 import type { WantedFile } from '../../../src/ipfs/node.ts'
 import { collect } from '../../contract/bytes.ts'
 import { first, Nodes, type TestNode } from '../../ipfs-network/harness.ts'
+import { until } from '../harness/until.ts'
 import { node } from './forged-dags.ts'
-import { assertNothingHeld, assertWhole, commit, until, wantedOf } from './network-checks.ts'
+import { assertNothingHeld, assertWhole, commit, wantedOf } from './network-checks.ts'
 import { kuboSide, type KuboSide } from './network-scene.ts'
 
 const MEBIBYTE = 1024 * 1024

@@ -4,14 +4,16 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
 import { startDisco, type DiscoServer } from '../harness/disco.ts'
 import { Kubo, type KuboOptions } from '../harness/kubo.ts'
 import { pushImage, type PushedImage } from '../harness/push-image.ts'
 import { RegistryClient } from '../harness/registry-client.ts'
+import { until, type UntilOptions } from '../harness/until.ts'
 
 /** A DHT of loopback, which is a LAN's. */
+/** To be found takes its time. */
+const PATIENT: UntilOptions = { timeout: 60_000, every: 300 }
 const DHT: NonNullable<KuboOptions['config']> = { 'Routing.Type': 'dhtserver', 'Routing.LoopbackAddressesOnLanDHT': true }
 
 describe('providing by Kubo', { timeout: 180_000 }, () => {
@@ -59,7 +61,7 @@ describe('providing by Kubo', { timeout: 180_000 }, () => {
       const { blobs } = JSON.parse(await kubo.ipfs('cat', `${image.cid}/disco.json`)) as { blobs: { cid: string }[] }
       const { ID } = JSON.parse(await kubo.ipfs('id')) as { ID: string }
       for (const cid of [image.cid, ...blobs.map((blob) => blob.cid)]) {
-        await until(async () => (await seeker.ipfs('routing', 'findprovs', '--num-providers=1', cid)).includes(ID), `${cid} is found`)
+        await until(async () => (await seeker.ipfs('routing', 'findprovs', '--num-providers=1', cid)).includes(ID), { what: `${cid} is found`, ...PATIENT })
       }
       assert.equal(commands().filter((command) => command === 'provide/once').length, 1 + blobs.length)
     } finally {
@@ -71,9 +73,9 @@ describe('providing by Kubo', { timeout: 180_000 }, () => {
     const { image, kubo, commands, close } = await push({ 'Provide.Strategy': 'all' })
     try {
       const { ID } = JSON.parse(await kubo.ipfs('id')) as { ID: string }
-      await until(async () => (await seeker.ipfs('routing', 'findprovs', '--num-providers=1', image.cid)).includes(ID), `${image.cid} is found`)
+      await until(async () => (await seeker.ipfs('routing', 'findprovs', '--num-providers=1', image.cid)).includes(ID), { what: `${image.cid} is found`, ...PATIENT })
       // The queue is looked at, and each root asked after.
-      await until(async () => commands().filter((command) => command === 'config').length >= 5, 'the queue is looked at')
+      await until(async () => commands().filter((command) => command === 'config').length >= 5, { what: 'the queue is looked at', ...PATIENT })
       assert.ok(!commands().includes('provide/once'))
     } finally {
       await close()
@@ -100,10 +102,4 @@ async function recordingProxy(url: string): Promise<{ url: string; commands: str
     await new Promise((resolve) => server.close(resolve))
   }
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, commands, close }
-}
-
-async function until(condition: () => Promise<boolean>, what: string, timeout = 60_000): Promise<void> {
-  for (const end = Date.now() + timeout; !(await condition().catch(() => false)); await sleep(300)) {
-    if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`)
-  }
 }

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
 import { RemotePins, type RemotePinsParts } from '../../../src/ipfs/kubo/pins/remote-pins.ts'
 import { silentLogger } from '../../../src/telemetry/create-logger.ts'
@@ -14,6 +13,7 @@ import { Kubo } from '../harness/kubo.ts'
 import { PinningServer } from '../harness/pinning-service.ts'
 import { pushImage } from '../harness/push-image.ts'
 import { RegistryClient } from '../harness/registry-client.ts'
+import { until } from '../harness/until.ts'
 import { assertGlobal } from '../harness/verify.ts'
 import { kuboSide, type KuboSide } from './network-scene.ts'
 
@@ -145,12 +145,6 @@ describe('remote pins', { timeout: 180_000 }, () => {
 
 async function know(kubo: Kubo, { url, token }: PinningServer): Promise<void> {
   await kubo.ipfs('pin', 'remote', 'service', 'add', 'keeper', url, token)
-}
-
-async function until(condition: () => Promise<boolean>, timeout = 40_000): Promise<void> {
-  for (const end = Date.now() + timeout; !(await condition()); await sleep(100)) {
-    if (Date.now() > end) throw new Error(`not within ${timeout} ms`)
-  }
 }
 
 async function* only<T>(item: T): AsyncGenerator<T> {

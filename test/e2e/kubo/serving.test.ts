@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { push, pushAttempt } from '../../crash/push-attempt.ts'
 import { randomImage, type RandomImage } from '../../crash/random-image.ts'
 import { ROOT, run } from '../harness/command.ts'
@@ -8,9 +7,9 @@ import { unusedPort, type DiscoServer } from '../harness/disco.ts'
 import { Kubo } from '../harness/kubo.ts'
 import { hexOf, RegistryClient } from '../harness/registry-client.ts'
 import { Scene } from '../harness/scene.ts'
+import { until } from '../harness/until.ts'
 import { assertGlobal } from '../harness/verify.ts'
 
-const SOON_MS = 20_000
 
 describe('a Disco on Kubos', { timeout: 600_000 }, () => {
   let scene: Scene
@@ -77,10 +76,8 @@ describe('a Disco on Kubos', { timeout: 600_000 }, () => {
     for (const outcome of outcomes) if (outcome.status === 'rejected') assert.match(String(outcome.reason), /503/)
 
     await other.up()
-    for (const deadline = Date.now() + SOON_MS; ; await sleep(200)) {
-      if ((await page('/metrics')).text.match(/^disco_ipfs_node_up\{.*\} 1$/gm)?.length === 2) break
-      assert.ok(Date.now() < deadline, 'it is not taken back')
-    }
+    const nodesUp = async (): Promise<boolean> => (await page('/metrics')).text.match(/^disco_ipfs_node_up\{.*\} 1$/gm)?.length === 2
+    await until(nodesUp, { what: 'it is taken back', every: 200 })
     assert.match(server.log(), /an IPFS node is back/)
     const client = new RegistryClient(server.url)
     for (const [number, image] of images.entries()) await assertGlobal(client, image.digest, await pushed(server, `down/app${number}`, image))

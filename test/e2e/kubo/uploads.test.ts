@@ -17,6 +17,7 @@ import { DigestMismatchError, StorageFailedError, UploadUnknownError } from '../
 import { CHUNK_SIZE, type ObjectStore } from '../../../src/storage/object-store.ts'
 import { bytes, collect, fill, text } from '../../contract/bytes.ts'
 import { Kubo } from '../harness/kubo.ts'
+import { until } from '../harness/until.ts'
 import { emptied, nodesOf, openKuboStore, removed, type OpenedKuboStore } from './kubo-store-scene.ts'
 
 const PROFILE = ['--cid-version=1', '--raw-leaves', `--chunker=size-${CHUNK_SIZE}`, '--max-file-links=1024']
@@ -39,14 +40,6 @@ class Counted extends KuboNode {
 
 async function* pieces(content: Uint8Array, size = 100_000): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size)
-}
-
-async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error('it did not come to hold')
 }
 
 /** As the registry stores a blob. */
@@ -107,7 +100,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     let ended = false
     await store.uploads.append('u', 0, (async function* () {
       yield* pieces(content.subarray(0, 6 * MB))
-      await until(() => node.sent >= 4 * MB)
+      await until(() => node.sent >= 4 * MB, { every: 20 })
       yield* pieces(content.subarray(6 * MB))
       ended = true
     })())
@@ -264,7 +257,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     try {
       assert.equal(await store.uploads.append('u', 0, (async function* () {
         yield* pieces(content.subarray(0, 4 * MB))
-        await until(() => node.sent >= 2 * MB)
+        await until(() => node.sent >= 2 * MB, { every: 20 })
         process.kill(kubo.pid, 'SIGSTOP')
         yield* pieces(content.subarray(4 * MB))
       })()), content.length)
@@ -306,7 +299,7 @@ describe('uploads into one Kubo', { timeout: 240_000 }, () => {
     await store.uploads.create('u', 'r')
     await store.uploads.append('u', 0, (async function* () {
       yield* pieces(content.subarray(0, 5 * MB))
-      await until(() => node.sent >= 4 * MB)
+      await until(() => node.sent >= 4 * MB, { every: 20 })
       await gc()
       yield* pieces(content.subarray(5 * MB))
     })())

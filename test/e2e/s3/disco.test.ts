@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { S3Options } from '../../../src/storage/s3/options.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
 import { onBucket } from '../harness/bucket-flags.ts'
 import { copyClients, type Copier } from '../harness/clients.ts'
 import type { CopySession } from '../clients/client.ts'
@@ -15,10 +14,10 @@ import { pushImage, type PushedImage } from '../harness/push-image.ts'
 import { hexOf, RegistryClient } from '../harness/registry-client.ts'
 import { S3Server } from '../harness/s3.ts'
 import { Scene } from '../harness/scene.ts'
+import { until } from '../harness/until.ts'
 import { assertClonable, assertComplete, assertGlobal, cidByTags } from '../harness/verify.ts'
 
 const INDEX = { architectures: ['amd64', 'arm64'], layers: [6_500_000, 3000] }
-const SOON_MS = 20_000
 
 describe('a Disco on a bucket', { timeout: 300_000 }, () => {
   let scene: Scene
@@ -39,10 +38,6 @@ describe('a Disco on a bucket', { timeout: 300_000 }, () => {
   const command = (bucket: S3Options, ...args: readonly string[]): Promise<string> =>
     run(process.execPath, ['src/cli/main.ts', ...args], { cwd: ROOT, env: onBucket(bucket) })
   const push = (to: DiscoServer, seed: string): Promise<PushedImage> => pushImage(client(to), 'made/here', { seed, sizes: [2_500_000, 1000] })
-
-  async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-    for (const deadline = Date.now() + SOON_MS; !(await holds()); await sleep(50)) assert.ok(Date.now() < deadline, `not in time: ${what}`)
-  }
 
   it('gives an image the CID that it has everywhere, and no client sees that it is a bucket', async () => {
     const bucket = await server.bucket()
@@ -87,7 +82,7 @@ describe('a Disco on a bucket', { timeout: 300_000 }, () => {
     await lost.kill()
     const there = await disco('new', bucket)
     await assertGlobal(client(there), digest, cid)
-    await until(async () => (await fetch(`${there.url}/ipfs/${cid}?format=raw`)).ok, 'the index has the image again')
+    await until(async () => (await fetch(`${there.url}/ipfs/${cid}?format=raw`)).ok, { what: 'the index has the image again' })
     const taker = await scene.disco('taker of the lost', { peers: [there.multiaddr()] })
     await assertClonable(client(taker), digest, cid)
   })
@@ -129,10 +124,10 @@ describe('a Disco on a bucket', { timeout: 300_000 }, () => {
     const state = await client(first).patchUpload(begun, Buffer.alloc(1000))
     await first.kill()
     const second = await scene.disco('purging', { env: { ...onBucket(bucket), REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE: '1ms' } })
-    await until(async () => (await client(second).upload(state.location)) === undefined, 'the upload is gone')
+    await until(async () => (await client(second).upload(state.location)) === undefined, { what: 'the upload is gone' })
     // Its record goes first, and the bytes that it names then.
     const left = async (): Promise<string[]> => readdir(server.files(bucket), { recursive: true }).catch(() => ['/uploads/ that goes just now'])
-    await until(async () => !(await left()).some((path) => path.includes('/uploads/')), 'its bytes are gone')
+    await until(async () => !(await left()).some((path) => path.includes('/uploads/')), { what: 'its bytes are gone' })
   })
 
   it('sends clients to the bucket for blobs, with what the URL is signed for and nothing else', async () => {

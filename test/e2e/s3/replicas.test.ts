@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { push, pushAttempt } from '../../crash/push-attempt.ts'
 import { randomImage } from '../../crash/random-image.ts'
 import { onBucket } from '../harness/bucket-flags.ts'
@@ -14,10 +13,10 @@ import { digestOf, RegistryClient } from '../harness/registry-client.ts'
 import { RoundRobin } from '../harness/round-robin.ts'
 import { S3Server } from '../harness/s3.ts'
 import { Scene } from '../harness/scene.ts'
+import { until } from '../harness/until.ts'
 import { assertClonable, assertComplete, assertGlobal, cidByTags } from '../harness/verify.ts'
 
 const INDEX = { architectures: ['amd64', 'arm64'], layers: [6_500_000, 3000] }
-const SOON_MS = 30_000
 
 /** Nothing that one of them keeps in memory is what the other has: each request goes to the other one. */
 describe('two Discos on one bucket behind a round robin', { timeout: 300_000 }, () => {
@@ -110,7 +109,7 @@ describe('two Discos on one bucket behind a round robin', { timeout: 300_000 }, 
     const [one, two] = discos
     const { cid, digest } = await pushImage(each[0] ?? assert.fail(), 'by/one', { seed: 'for peers of two', sizes: [2_500_000, 1000] })
     assert.ok(one !== undefined && two !== undefined)
-    for (const deadline = Date.now() + SOON_MS; !(await fetch(`${two.url}/ipfs/${cid}?format=raw`)).ok; await sleep(200)) assert.ok(Date.now() < deadline, 'not indexed in time')
+    await until(async () => (await fetch(`${two.url}/ipfs/${cid}?format=raw`)).ok, { what: 'indexed', every: 200 })
     const taker = await scene.disco('taker', { peers: [two.multiaddr()] })
     await assertClonable(new RegistryClient(taker.url), digest, cid)
   })
