@@ -14,14 +14,14 @@ const NARROW: readonly { readonly from: RegExp; readonly never: RegExp; readonly
   { from: /^http\/(?!gateway)/, never: /^ipfs\//, why: 'http knows no IPFS; the gateway knows a reader of blocks' },
   { from: /^http\/gateway/, never: /^ipfs\/(embedded|kubo|gateway)\//, why: 'the gateway knows a reader of blocks and how DAGs are written' },
   { from: /^registry\//, never: /^(ipfs|http)\//, why: 'registry knows paths and bytes' },
-  { from: /^(http|global|registry)\//, never: /^(ipfs|storage)\/(embedded|kubo|s3|filesystem|memory)\//, why: 'only ports, no implementation behind them' },
+  { from: /^(http|global|registry)\//, never: /^(ipfs|storage)\/(embedded|kubo|bucket|filesystem|memory)\//, why: 'only ports, no implementation behind them' },
 ]
 
 /** Packages that only some places may import. */
 const CONFINED: readonly { readonly package: RegExp; readonly to: RegExp }[] = [
   { package: /^(helia|@helia\/|libp2p|@libp2p\/|@chainsafe\/libp2p|@multiformats\/multiaddr|it-)/, to: /^ipfs\/embedded\// },
   { package: /^(kubo-rpc-client)/, to: /^ipfs\/kubo\// },
-  { package: /^@aws-sdk\//, to: /^storage\/s3\// },
+  { package: /^@aws-sdk\//, to: /^storage\/bucket\/s3\// },
   { package: /^(multiformats|@ipld\/|ipfs-unixfs)/, to: /^(ipfs|global|http\/gateway)/ },
   { package: /^pino$/, to: /^telemetry\// },
   { package: /^yaml$/, to: /^config\// },
@@ -30,7 +30,7 @@ const CONFINED: readonly { readonly package: RegExp; readonly to: RegExp }[] = [
   { package: /^node:sqlite$/, to: /^(storage|ipfs\/embedded)\// },
   { package: /^node:worker_threads$/, to: /^(storage|ipfs\/embedded|auth)\// },
   { package: /^node:http2?$/, to: /^(http|ipfs\/(gateway|kubo|embedded))\// },
-  { package: /^node:(https|tls)$/, to: /^(http|notifications|ipfs\/(gateway|kubo)|storage\/s3)\// },
+  { package: /^node:(https|tls)$/, to: /^(http|notifications|ipfs\/(gateway|kubo)|storage\/bucket\/s3)\// },
   { package: /^node:cluster$/, to: /^cli\// },
 ]
 

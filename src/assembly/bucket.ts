@@ -1,9 +1,9 @@
 import type { Config } from '../config/options.ts'
 import type { ValueChecks } from '../config/load.ts'
 import { bucketPlaces as places } from '../registry/paths.ts'
+import { settle, type S3Options } from '../storage/bucket/s3/options.ts'
+import type { BucketStore } from '../storage/bucket/store.ts'
 import { StorageFailedError } from '../storage/errors.ts'
-import { settle, type S3Options } from '../storage/s3/options.ts'
-import type { S3Store } from '../storage/s3/store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** What a bucket has against values, told before it is asked. */
@@ -46,11 +46,11 @@ export interface OpenBucketOptions {
  *
  * @throws StorageFailedError when it is not there, can't be reached, or lets nobody in with these keys
  */
-export async function openBucket(options: S3Options, { readonly, log }: OpenBucketOptions): Promise<S3Store> {
-  const { S3Store } = await import('../storage/s3/store.ts')
+export async function openBucket(options: S3Options, { readonly, log }: OpenBucketOptions): Promise<BucketStore> {
+  const [{ BucketStore }, { S3Bucket }] = await Promise.all([import('../storage/bucket/store.ts'), import('../storage/bucket/s3/bucket.ts')])
   const timer = setTimeout(() => log?.warn(`the ${bucketName(options)} has not answered yet`), SOON)
   try {
-    return await S3Store.open(options, { places, readonly })
+    return await BucketStore.open(S3Bucket.of(options), { places, readonly })
   } catch (error) {
     if (!(error instanceof StorageFailedError)) throw error
     const { cause } = error

@@ -1,4 +1,4 @@
-import type { S3Options } from '../../../src/storage/s3/options.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
 import type { DiscoOptions } from './disco.ts'
 
 /** What tells a server of its bucket, by the environment; blobs it serves itself unless `redirect`. */

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { S3Options } from '../../../src/storage/s3/options.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
 import { ROOT } from './command.ts'
 import { unusedPort } from './disco.ts'
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { after as afterAll, before, describe, it } from 'node:test'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
 import { StorageFailedError } from '../../../src/storage/errors.ts'
-import type { S3Options } from '../../../src/storage/s3/options.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { collect, fill } from '../../contract/bytes.ts'
 import { after, commitsOf, objectsOf, same, type Commit, type Objects } from '../../contract/commits.ts'
 import { S3Server } from '../harness/s3.ts'
@@ -20,7 +21,7 @@ before(async () => {
 afterAll(() => server.remove())
 
 /** Does it all; `done` hears how many commits were acknowledged, at each step that was. */
-async function work(store: S3Store, commits: readonly Commit[], done: (commits: number) => void): Promise<void> {
+async function work(store: BucketStore, commits: readonly Commit[], done: (commits: number) => void): Promise<void> {
   for (const [index, commit] of commits.entries()) {
     const { bytes } = commit
     if (bytes !== undefined) {
@@ -40,7 +41,7 @@ async function cutOff(options: S3Options, commits: readonly Commit[], last: numb
   const way = new DyingBucket(options, last, reached)
   let acknowledged = 0
   try {
-    const store = await S3Store.open(options, { places, bucket: way.bucket })
+    const store = await BucketStore.open(way.bucket, { places })
     await work(store, commits, (done) => (acknowledged = done))
     await store.close()
   } catch (error) {
@@ -53,7 +54,7 @@ async function cutOff(options: S3Options, commits: readonly Commit[], last: numb
 }
 
 async function look(options: S3Options, commits: readonly Commit[], acknowledged: number, when: string): Promise<void> {
-  const store = await S3Store.open(options, { places })
+  const store = await BucketStore.open(S3Bucket.of(options), { places })
   // What it held runs out; whoever wants it next finishes what was begun.
   await store.commit({ expect: ['docker/registry/v2/repositories/some/name', 'disco/aside/x', 'disco/aside/y'].map((path) => ({ path, data: undefined })) })
   const found = await objectsOf(store)
@@ -78,7 +79,7 @@ async function look(options: S3Options, commits: readonly Commit[], acknowledged
 }
 
 /** An upload that its owner died with is his until his lease runs out. */
-async function again(store: S3Store, commits: readonly Commit[]): Promise<void> {
+async function again(store: BucketStore, commits: readonly Commit[]): Promise<void> {
   const isBusy = async (): Promise<boolean> => store.uploads.remove('layer').then(() => false, () => true)
   for (let i = 0; i < 300 && (await isBusy()); i++) await new Promise((resolve) => setTimeout(resolve, 100))
   await work(store, commits, () => {})
@@ -90,7 +91,7 @@ describe('a commit to a bucket', { concurrency: true, timeout: 240_000 }, () => 
     for (const [name, commits] of [['of one piece', SMALL], ['of several', LARGE]] as const) {
       it(`is done or not begun, wherever it is cut off ${reached ? 'after' : 'before'} a change, with a blob ${name}`, async () => {
         const whole = new DyingBucket(await server.bucket())
-        const store = await S3Store.open(whole.bucket.options, { places, bucket: whole.bucket })
+        const store = await BucketStore.open(whole.bucket, { places })
         await work(store, commits, () => {})
         await store.close()
         assert.ok(whole.changes > 10)

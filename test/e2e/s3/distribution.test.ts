@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
-import type { S3Options } from '../../../src/storage/s3/options.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { run } from '../harness/command.ts'
 import { startDistribution, type DistributionServer } from '../harness/distribution.ts'
 import { incompressible } from '../harness/images.ts'
@@ -27,12 +28,12 @@ after(() => scene.end())
 for (const rootDirectory of [undefined, '/registries/one']) {
   describe(`a bucket of Distribution's and ours, ${rootDirectory === undefined ? 'all of it' : 'a directory in it'}`, { timeout: 240_000 }, () => {
     let options: S3Options
-    let store: S3Store
+    let store: BucketStore
     let ours: RegistryFace
     let theirs: DistributionServer
     before(async () => {
       options = { ...(await server.bucket()), rootDirectory }
-      store = await S3Store.open(options, { places })
+      store = await BucketStore.open(S3Bucket.of(options), { places })
       ours = await startRegistryFace(store)
       theirs = await startDistribution(scene, 'registry', server.distribution(options))
     })

@@ -1,6 +1,6 @@
-import { Bucket } from '../../../src/storage/s3/bucket.ts'
-import { makeClient } from '../../../src/storage/s3/client.ts'
-import { settle, type S3Options } from '../../../src/storage/s3/options.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import { makeClient } from '../../../src/storage/bucket/s3/client.ts'
+import { settle, type S3Options } from '../../../src/storage/bucket/s3/options.ts'
 
 const CHANGES: ReadonlySet<string | undefined> = new Set([
   'PutObjectCommand', 'CopyObjectCommand', 'DeleteObjectsCommand', 'CreateMultipartUploadCommand', 'UploadPartCopyCommand', 'CompleteMultipartUploadCommand',
@@ -17,7 +17,7 @@ class CutOffError extends TypeError {
  * answer comes back. Nothing goes through from then on.
  */
 export class DyingBucket {
-  readonly bucket: Bucket
+  readonly bucket: S3Bucket
   changes = 0
   readonly done: string[] = []
   #last: number
@@ -28,7 +28,7 @@ export class DyingBucket {
     this.#last = last
     const settled = settle(options)
     const client = makeClient(settled)
-    this.bucket = new Bucket(client, settled)
+    this.bucket = new S3Bucket(client, settled)
     client.middlewareStack.add((next, context) => async (args) => {
       await this.#gate
       if (this.dead) throw new CutOffError('cut off')

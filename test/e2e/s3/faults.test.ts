@@ -6,8 +6,9 @@ import { inspect } from 'node:util'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
 import { StorageFailedError } from '../../../src/storage/errors.ts'
-import type { S3Options } from '../../../src/storage/s3/options.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { bytes, collect, fill, text } from '../../contract/bytes.ts'
 import { S3Server } from '../harness/s3.ts'
 import { Toxiproxy, type Toxic } from '../harness/toxiproxy.ts'
@@ -36,9 +37,9 @@ class Place {
     await this.server.remove()
   }
 
-  async opened(run: (store: S3Store) => Promise<void>): Promise<void> {
+  async opened(run: (store: BucketStore) => Promise<void>): Promise<void> {
     const { bucket } = await this.server.bucket()
-    const store = await S3Store.open(this.server.options(bucket, this.way.host), { places })
+    const store = await BucketStore.open(S3Bucket.of(this.server.options(bucket, this.way.host)), { places })
     try {
       await run(store)
     } finally {
@@ -55,7 +56,7 @@ async function* slices(data: Uint8Array = DATA, pause = 0): AsyncGenerator<Uint8
 }
 
 /** A push and a pull, in short. */
-async function passes(store: S3Store, data: Uint8Array = DATA): Promise<void> {
+async function passes(store: BucketStore, data: Uint8Array = DATA): Promise<void> {
   await store.uploads.create('u', 'n')
   await store.uploads.append('u', 0, slices(data))
   await store.commit({ uploads: [{ id: 'u', path: PATH, digest: digestOf(data) }], changes: [{ put: LINK, data: text('link') }] })
@@ -175,7 +176,7 @@ describe('faults of a bucket', { concurrency: true, timeout: 280_000 }, () => {
   describe('a bucket that says no', { timeout: 240_000 }, () => {
     it('is asked again later, when it is asked too much', async () => {
       const busy = await S3Server.start('--max-requests', '3')
-      const store = await S3Store.open(await busy.bucket(), { places })
+      const store = await BucketStore.open(S3Bucket.of(await busy.bucket()), { places })
       await Promise.all(Array.from({ length: 60 }, (_, i) => store.commit({ changes: [{ put: `docker/registry/v2/repositories/n/_layers/sha256/${i}/link`, data: text(String(i)) }] })))
       assert.equal((await store.list('docker/registry/v2/repositories/n/_layers/sha256')).length, 60)
       await store.close()
@@ -189,14 +190,14 @@ describe('faults of a bucket', { concurrency: true, timeout: 280_000 }, () => {
         { ...right, bucket: 'no-such-bucket' }, { ...right, secretKey: 'not-this-secret' }, { ...right, accessKey: 'nobody-of-this-name' },
       ]
       for (const each of wrong) {
-        await assert.rejects(S3Store.open(each, { places }), (error) => {
+        await assert.rejects(BucketStore.open(S3Bucket.of(each), { places }), (error) => {
           assert.ok(error instanceof StorageFailedError)
           const told = inspect(error, { depth: 10, showHidden: true })
           for (const secret of [each.secretKey, each.accessKey, 'Signature=', 'Credential=']) assert.ok(!told.includes(secret ?? '-'), told)
           return true
         })
       }
-      const store = await S3Store.open(right, { places })
+      const store = await BucketStore.open(S3Bucket.of(right), { places })
       await rm(server.files(right), { recursive: true })
       await assert.rejects(store.get('a'), StorageFailedError)
       await assert.rejects(store.stat('a'), StorageFailedError)

@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
-import type { S3Options } from '../../../src/storage/s3/options.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 
 /**
  * Sends a blob to a bucket, gets it back, and checks it, the chunks' hashes as well; prints by how much the memory of the
@@ -17,7 +18,7 @@ function rss(name: 'VmRSS' | 'VmHWM'): number {
   return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024
 }
 
-const store = await S3Store.open(JSON.parse(options) as S3Options, { places })
+const store = await BucketStore.open(S3Bucket.of(JSON.parse(options) as S3Options), { places })
 const warm = randomBytes(2 * MIB)
 await store.uploads.create('warm', 'n')
 await store.uploads.append('warm', 0, (async function* () { yield warm })())

@@ -4,7 +4,8 @@ import { digestOf } from '../../../src/oci/digest.ts'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
 import { ConflictError, StorageFailedError, UploadBusyError } from '../../../src/storage/errors.ts'
 import type { Batch } from '../../../src/storage/object-store.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { bytes, collect, fill, text } from '../../contract/bytes.ts'
 import { S3Server } from '../harness/s3.ts'
 import { DyingBucket } from './dying-bucket.ts'
@@ -18,9 +19,9 @@ before(async () => {
 })
 after(() => server.remove())
 
-async function replicas(count: number, run: (stores: readonly S3Store[]) => Promise<void>): Promise<void> {
+async function replicas(count: number, run: (stores: readonly BucketStore[]) => Promise<void>): Promise<void> {
   const options = await server.bucket()
-  const stores = await Promise.all(Array.from({ length: count }, () => S3Store.open(options, { places })))
+  const stores = await Promise.all(Array.from({ length: count }, () => BucketStore.open(S3Bucket.of(options), { places })))
   try {
     await run(stores)
   } finally {
@@ -88,7 +89,7 @@ describe('several stores on one bucket', { timeout: 240_000 }, () => {
   }))
 
   it('go on with an upload of each other, in pieces of any size', () => replicas(3, async (stores) => {
-    const at = (index: number): S3Store => stores[index % stores.length] ?? assert.fail()
+    const at = (index: number): BucketStore => stores[index % stores.length] ?? assert.fail()
     const data = fill(31_242_888)
     await at(0).uploads.create('u', 'n')
     let size = 0
@@ -112,7 +113,7 @@ describe('several stores on one bucket', { timeout: 240_000 }, () => {
     await Promise.all([2, 3, 4].map(async (change) => {
       const own = await server.bucket()
       const way = new DyingBucket(own)
-      const [stopped, other] = [await S3Store.open(own, { places, bucket: way.bucket }), await S3Store.open(own, { places })]
+      const [stopped, other] = [await BucketStore.open(way.bucket, { places }), await BucketStore.open(S3Bucket.of(own), { places })]
       const stopping = way.stopAt(change)
       const commit = stopped.commit(batch('old'))
       const go = await stopping
@@ -130,8 +131,8 @@ describe('several stores on one bucket', { timeout: 240_000 }, () => {
   it('take over an upload whose owner died, and not before he is given up', async () => {
     const options = await server.bucket()
     const way = new DyingBucket(options)
-    const dying = await S3Store.open(options, { places, bucket: way.bucket })
-    const other = await S3Store.open(options, { places })
+    const dying = await BucketStore.open(way.bucket, { places })
+    const other = await BucketStore.open(S3Bucket.of(options), { places })
     const data = fill(11_000_000)
     await dying.uploads.create('u', 'n')
     await dying.uploads.append('u', 0, (async function* () { yield data.subarray(0, 1000) })())

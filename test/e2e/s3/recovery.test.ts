@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { bytes, text } from '../../contract/bytes.ts'
 import { S3Server } from '../harness/s3.ts'
 import { DyingBucket } from './dying-bucket.ts'
@@ -20,10 +21,10 @@ after(() => server.remove())
 describe('what a process had begun that died', { concurrency: true, timeout: 120_000 }, () => {
   it('is finished by another, though nobody wants to change the same', async () => {
     const options = await server.bucket()
-    const other = await S3Store.open(options, { places })
+    const other = await BucketStore.open(S3Bucket.of(options), { places })
     await other.commit({ changes: [{ put: TAG, data: text('old') }, { put: `${NAME}/_manifests/revisions/sha256/a/link`, data: text('old') }] })
     const way = new DyingBucket(options)
-    const dying = await S3Store.open(options, { places, bucket: way.bucket })
+    const dying = await BucketStore.open(way.bucket, { places })
     // After its lock, its note, and one of two objects.
     way.dieAt(4)
     await assert.rejects(dying.commit({ changes: [{ put: `${NAME}/_manifests/revisions/sha256/a/link`, data: text('new') }, { put: TAG, data: text('new') }] }))
@@ -37,10 +38,10 @@ describe('what a process had begun that died', { concurrency: true, timeout: 120
 
   it('takes nothing away that has been put since without a lock', async () => {
     const options = await server.bucket()
-    const other = await S3Store.open(options, { places })
+    const other = await BucketStore.open(S3Bucket.of(options), { places })
     await other.commit({ changes: [{ put: LAYER, data: text('link') }, { put: TAG, data: text('old') }] })
     const way = new DyingBucket(options)
-    const dying = await S3Store.open(options, { places, bucket: way.bucket })
+    const dying = await BucketStore.open(way.bucket, { places })
     way.dieAt(3)
     await assert.rejects(dying.commit({ changes: [{ delete: LAYER }, { delete: TAG }] }))
     // Servers count seconds.

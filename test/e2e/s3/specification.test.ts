@@ -1,6 +1,7 @@
 import { after, before } from 'node:test'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { disco, plain } from '../../spec/registries.ts'
 import { specificationSuite } from '../../spec/suite.ts'
 import { S3Server } from '../harness/s3.ts'
@@ -12,7 +13,7 @@ before(async () => {
 after(() => server.remove())
 
 specificationSuite('a plain registry on a bucket', plain(async () => {
-  const store = await S3Store.open(await server.bucket(), { places })
+  const store = await BucketStore.open(S3Bucket.of(await server.bucket()), { places })
   return { store, close: () => store.close() }
 }))
 

@@ -5,11 +5,11 @@ import { after, before, describe, it } from 'node:test'
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
-import { Bucket } from '../../../src/storage/s3/bucket.ts'
-import { makeClient } from '../../../src/storage/s3/client.ts'
-import { S3OptionsError, settle, type S3Options } from '../../../src/storage/s3/options.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
-import { Sweeper } from '../../../src/storage/s3/sweeper.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import { makeClient } from '../../../src/storage/bucket/s3/client.ts'
+import { S3OptionsError, settle, type S3Options } from '../../../src/storage/bucket/s3/options.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
+import { Sweeper } from '../../../src/storage/bucket/sweeper.ts'
 import { collect, fill, text } from '../../contract/bytes.ts'
 import { objectStoreContract } from '../../contract/object-store.ts'
 import { S3Server } from '../harness/s3.ts'
@@ -22,8 +22,8 @@ after(() => server.remove())
 
 const contract = (name: string, more: Partial<S3Options>): void => objectStoreContract(name, async () => {
   const options = { ...(await server.bucket()), ...more }
-  let store = await S3Store.open(options, { places })
-  const others: S3Store[] = []
+  let store = await BucketStore.open(S3Bucket.of(options), { places })
+  const others: BucketStore[] = []
   return {
     store,
     // The server keeps objects as files.
@@ -33,11 +33,11 @@ const contract = (name: string, more: Partial<S3Options>): void => objectStoreCo
     tick: 1000,
     reopen: async () => {
       await store.close()
-      store = await S3Store.open(options, { places })
+      store = await BucketStore.open(S3Bucket.of(options), { places })
       return store
     },
     again: async () => {
-      const other = await S3Store.open(options, { places })
+      const other = await BucketStore.open(S3Bucket.of(options), { places })
       others.push(other)
       return other
     },
@@ -51,13 +51,13 @@ const contract = (name: string, more: Partial<S3Options>): void => objectStoreCo
   }
 })
 
-contract('S3Store', {})
-contract('S3Store below a directory, with the rules of R2', { rootDirectory: '/some/directory/', r2: true, chunkSize: 5 * 1024 * 1024 })
+contract('a bucket of S3', {})
+contract('a bucket of S3 below a directory, with the rules of R2', { rootDirectory: '/some/directory/', r2: true, chunkSize: 5 * 1024 * 1024 })
 
-describe('S3Store', () => {
-  it('opens a bucket that has what it was told, and says all that is wrong with what it was told', async () => {
+describe('a bucket of S3', () => {
+  it('says all that is wrong with what it was told', () => {
     const wrong: S3Options = { bucket: '', accessKey: 'a', chunkSize: 1000, storageClass: 'GOLD', objectAcl: 'all', multipartCopyMaxConcurrency: 0 }
-    await assert.rejects(S3Store.open(wrong, { places }), (error) => error instanceof S3OptionsError
+    assert.throws(() => S3Bucket.of(wrong), (error) => error instanceof S3OptionsError
       && ['bucket', 'region', 'secretkey', 'storageclass GOLD', 'objectacl all', 'chunksize', 'multipartcopymaxconcurrency'].every((part) => error.message.includes(part)))
   })
 
@@ -69,19 +69,19 @@ describe('S3Store', () => {
       for (const name of ['if-match', 'if-none-match']) delete headers[name]
       return next(args)
     }, { step: 'build', name: 'heedless' })
-    await assert.rejects(S3Store.open(settled, { places, bucket: new Bucket(client, settled) }), /does not heed/)
+    await assert.rejects(BucketStore.open(new S3Bucket(client, settled), { places }), /does not heed/)
   })
 
   it('has objects where Distribution looks for them', async () => {
     const options = { ...(await server.bucket()), rootDirectory: '/deep/er' }
-    const store = await S3Store.open(options, { places })
+    const store = await BucketStore.open(S3Bucket.of(options), { places })
     await store.commit({ changes: [{ put: 'docker/registry/v2/x', data: text('x') }] })
     assert.equal(await readFile(join(server.files(options), 'deep/er/docker/registry/v2/x'), 'utf8'), 'x')
     await store.close()
   })
 
   it('gives URLs under which an object is had from the server', async () => {
-    const store = await S3Store.open(await server.bucket(), { places })
+    const store = await BucketStore.open(S3Bucket.of(await server.bucket()), { places })
     await store.commit({ changes: [{ put: 'a/b c+d', data: text('told') }] })
     const answer = await fetch(await store.presigned('a/b c+d', 'GET', 60))
     assert.equal(await answer.text(), 'told')
@@ -96,7 +96,7 @@ describe('S3Store', () => {
   it('copies large pieces in parts', async () => {
     const data = fill(17_000_000)
     const options = { ...(await server.bucket()), chunkSize: 16_000_000, multipartCopyThresholdSize: 6_000_000, multipartCopyChunkSize: 5_300_000, multipartCopyMaxConcurrency: 3 }
-    const store = await S3Store.open(options, { places })
+    const store = await BucketStore.open(S3Bucket.of(options), { places })
     await store.uploads.create('u', 'n')
     await store.uploads.append('u', 0, (async function* () { yield data })())
     await store.commit({ uploads: [{ id: 'u', path: 'blob', digest: digestOf(data) }] })
@@ -105,8 +105,8 @@ describe('S3Store', () => {
   })
 
   it('takes away what processes that died have left, and nothing else', async () => {
-    const store = await S3Store.open(await server.bucket(), { places })
-    const { bucket } = store
+    const bucket = S3Bucket.of(await server.bucket())
+    const store = await BucketStore.open(bucket, { places })
     const blob = 'docker/registry/v2/blobs/sha256/ab/abcd/data'
     await store.uploads.create('alive', 'n')
     await store.uploads.append('alive', 0, (async function* () { yield text('x') })())

@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { bucketPlaces as places } from '../../../src/registry/paths.ts'
 import { StorageFailedError } from '../../../src/storage/errors.ts'
-import { S3Store } from '../../../src/storage/s3/store.ts'
+import { S3Bucket } from '../../../src/storage/bucket/s3/bucket.ts'
+import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { collect, fill } from '../../contract/bytes.ts'
 import { makeCertificates } from '../clients/certificates.ts'
 import { run } from '../harness/command.ts'
@@ -23,7 +24,7 @@ describe('a bucket behind TLS', { timeout: 120_000 }, () => {
   after(() => scene.end())
 
   it('gives and gets all, in whatever pieces it is read', async () => {
-    const store = await S3Store.open(await server.bucket(), { places })
+    const store = await BucketStore.open(S3Bucket.of(await server.bucket()), { places })
     const data = fill(9_000_000)
     await store.uploads.create('u', 'n')
     await store.uploads.append('u', 0, (async function* () { yield data })())
@@ -59,8 +60,8 @@ describe('a bucket behind a certificate that nobody signed', { timeout: 120_000 
       const server = await S3Server.start('--cert', certificate, '--key', key)
       scene.atEnd(() => server.remove())
       const options = await server.bucket()
-      await assert.rejects(S3Store.open(options, { places }), StorageFailedError)
-      const store = await S3Store.open({ ...options, skipVerify: true }, { places })
+      await assert.rejects(BucketStore.open(S3Bucket.of(options), { places }), StorageFailedError)
+      const store = await BucketStore.open(S3Bucket.of({ ...options, skipVerify: true }), { places })
       await store.commit({ changes: [{ put: 'a', data: fill(100_000) }] })
       assert.ok((await collect(store.read('a'))).equals(fill(100_000)))
       await store.close()

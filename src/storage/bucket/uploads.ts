@@ -29,22 +29,22 @@ export interface CheckedUpload {
   readonly chunks: Uint8Array | undefined
 }
 
-export interface S3UploadsParts {
+export interface BucketUploadsParts {
   readonly bucket: Bucket
   readonly pool: PiecePool
   readonly hashes: StreamHashes
 }
 
 /** Uploads as objects: one that says what there is, and some with the bytes. Any process goes on with any of them. */
-export class S3Uploads implements UploadStore {
-  readonly #parts: S3UploadsParts
+export class BucketUploads implements UploadStore {
+  readonly #parts: BucketUploadsParts
   readonly #sessions: Sessions
   readonly #writers = new Map<string, UploadWriter>()
   /** Of uploads all of whose bytes came by here, and the state in which this process left them. */
   readonly #hashed = new Map<string, { readonly hash: UploadHash; readonly state: string }>()
   readonly #objects = new Map<string, string>()
 
-  constructor(parts: S3UploadsParts) {
+  constructor(parts: BucketUploadsParts) {
     this.#parts = parts
     this.#sessions = new Sessions(parts.bucket)
   }

@@ -1,6 +1,7 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import type { AbortOptions } from '../object-store.ts'
+import type { AbortOptions } from '../../object-store.ts'
+import type { Opened } from '../bucket.ts'
 import { Connection, type Server } from './connection.ts'
 import type { Settled } from './options.ts'
 
@@ -24,16 +25,6 @@ export interface DownloadOptions extends AbortOptions {
   readonly prompt?: boolean | undefined
 }
 
-export interface Download {
-  /** Bytes that come. */
-  readonly length: number
-  readonly etag: string
-  /** A chunk is good until the next one is asked for. @throws Error when the connection is cut */
-  chunks(): AsyncGenerator<Uint8Array, void, void>
-  /** Where they are not asked for. */
-  destroy(): void
-}
-
 /**
  * The way of large objects out of a bucket: a quarter of the work that it would be by the SDK, which signs the requests.
  * For good answers alone: of all others it is asked again, and knows what they mean.
@@ -50,7 +41,7 @@ export class Downloads {
   }
 
   /** Undefined: it was not answered by the bytes. @throws Error when nobody answers */
-  async open(key: string, { headers, prompt = false, signal }: DownloadOptions): Promise<Download | undefined> {
+  async open(key: string, { headers, prompt = false, signal }: DownloadOptions): Promise<Opened | undefined> {
     const url = new URL(await getSignedUrl(this.#client, new GetObjectCommand({ Bucket: this.#options.bucket, Key: key }), { expiresIn: SIGNED_FOR }))
     const tls = url.protocol === 'https:'
     const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
@@ -89,7 +80,7 @@ export class Downloads {
     }
   }
 
-  #download(connection: Connection, server: string, { length, etag, rest, keep }: Head, prompt: boolean): Download {
+  #download(connection: Connection, server: string, { length, etag, rest, keep }: Head, prompt: boolean): Opened {
     return { length, etag, chunks: () => this.#chunks(connection, server, length, rest, keep, prompt), destroy: () => connection.destroy() }
   }
 

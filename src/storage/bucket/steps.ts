@@ -64,16 +64,15 @@ interface Dated {
 
 /** The object at a path and all below it, page by page, but for what stays. */
 async function deleteTree(bucket: Bucket, path: string, stays: (object: Dated) => boolean, { signal }: AbortOptions): Promise<void> {
-  const [above, under] = [path, `${path}/`]
-  let after: string | undefined
-  for (let prefix = above; ; prefix = under) {
-    const { objects, more } = await bucket.page(prefix, { after, signal })
-    const found = objects.filter((object) => (object.path === path || object.path.startsWith(under)) && !stays(object))
+  const under = `${path}/`
+  let next: string | undefined
+  for (let prefix = path; ; prefix = under) {
+    const page = await bucket.page(prefix, { next, signal })
+    const found = page.objects.filter((object) => (object.path === path || object.path.startsWith(under)) && !stays(object))
     await deletePaths(bucket, found.flatMap((object) => [object.path, ...(object.size > CHUNK_SIZE ? [keys.chunks(object.path)] : [])]), { signal })
-    if (!more) return
-    const last = objects.at(-1)?.path ?? ''
+    if (page.next === undefined) return
     // Beside it there may be thousands whose names begin like its own.
-    after = last.startsWith(under) ? last : undefined
+    next = prefix === under ? page.next : undefined
   }
 }
 

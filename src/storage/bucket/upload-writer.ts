@@ -3,7 +3,6 @@ import { StorageFailedError } from '../errors.ts'
 import type { Bucket } from './bucket.ts'
 import { emptyOf, inMemory, loadInto, type Filled, type Readable } from './filled.ts'
 import { keys } from './keys.ts'
-import { MAX_PARTS, MIN_PART } from './options.ts'
 import { PIECE, type PiecePool } from './piece-pool.ts'
 import { readObject } from './reading.ts'
 import type { TakenSession } from './taken-session.ts'
@@ -121,12 +120,11 @@ export class UploadWriter {
   }
 
   get #least(): number {
-    const { r2 = false, chunkSize } = this.#parts.bucket.options
-    return r2 ? chunkSize : MIN_PART
+    return this.#parts.bucket.pieces.least
   }
 
   #fits(last: Filled, bytes: number): boolean {
-    return last.used + bytes < PIECE && this.#filled + bytes < this.#parts.bucket.options.chunkSize
+    return last.used + bytes < PIECE && this.#filled + bytes < this.#parts.bucket.pieces.size
   }
 
   #copy(last: Filled, chunk: Uint8Array): void {
@@ -145,12 +143,12 @@ export class UploadWriter {
         await this.#grow()
         continue
       }
-      const room = Math.min(PIECE - last.used, this.#parts.bucket.options.chunkSize - this.#filled)
+      const room = Math.min(PIECE - last.used, this.#parts.bucket.pieces.size - this.#filled)
       const part = chunk.subarray(taken, taken + room)
       this.#copy(last, part)
       taken += part.byteLength
       if (last.used === PIECE) this.#feed(last)
-      if (this.#filled === this.#parts.bucket.options.chunkSize) await this.#send()
+      if (this.#filled === this.#parts.bucket.pieces.size) await this.#send()
     }
   }
 
@@ -204,7 +202,8 @@ export class UploadWriter {
   }
 
   #fly(): void {
-    if (this.#segments.length === MAX_PARTS) throw new StorageFailedError(`S3 takes ${MAX_PARTS} parts: for blobs of this size chunksize has to be larger`)
+    const { most } = this.#parts.bucket.pieces
+    if (this.#segments.length === most) throw new StorageFailedError(`the bucket takes ${most} parts: for blobs of this size chunksize has to be larger`)
     const segment: Segment = { name: this.#name(), size: this.#filled, start: this.#start, memory: this.#filling }
     const { pool, session } = this.#parts
     const memory = this.#filling

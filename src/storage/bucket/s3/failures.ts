@@ -1,4 +1,5 @@
-import { StorageFailedError } from '../errors.ts'
+import { StorageFailedError } from '../../errors.ts'
+import type { Faults } from '../retries.ts'
 
 /** What the SDK throws, as far as anybody needs it. */
 interface Fault {
@@ -55,7 +56,7 @@ export function isNoSuchUpload(error: unknown): boolean {
 }
 
 /** Whether the next try may succeed: nobody answered, or the server said that it can't now. */
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   if (error instanceof StorageFailedError) return false
   const { name, status, code } = faultOf(error)
   if (PASSING.has(code) || PASSING.has(name) || PASSING_STATUS.has(status)) return true
@@ -66,7 +67,7 @@ export function isPassing(error: unknown): boolean {
  * What the rest of Disco hears. Of the SDK's error it keeps what says why: others of its properties hold the access key,
  * the signature and what was signed.
  */
-export function storageFailed(what: string, error: unknown): StorageFailedError {
+function storageFailed(what: string, error: unknown): StorageFailedError {
   if (error instanceof StorageFailedError) return error
   const { name, message, status, code } = faultOf(error)
   const reason = [code === '' || code === name ? name : `${name} ${code}`, ...(status === 0 ? [] : [`(${status})`])].join(' ')
@@ -74,3 +75,5 @@ export function storageFailed(what: string, error: unknown): StorageFailedError 
   cause.name = name
   return new StorageFailedError(`the bucket failed at ${what}: ${cause.message}`, { cause })
 }
+
+export const S3_FAULTS: Faults = { isPassing, storageFailed }

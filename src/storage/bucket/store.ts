@@ -2,15 +2,13 @@ import { ConflictError } from '../errors.ts'
 import type {
   AbortOptions, Batch, ChunkHashes, Expectation, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions,
 } from '../object-store.ts'
-import { Bucket } from './bucket.ts'
+import type { Bucket } from './bucket.ts'
+import { checkBucket } from './check.ts'
 import { ChunkObjects } from './chunk-objects.ts'
-import { makeClient } from './client.ts'
-import { compose } from './composition.ts'
 import { Journal } from './journal.ts'
 import { assertObject, keys, type BucketPlaces } from './keys.ts'
 import { listNames } from './listing.ts'
 import { Locks } from './locks.ts'
-import { settle, type S3Options } from './options.ts'
 import { PiecePool } from './piece-pool.ts'
 import { readObject } from './reading.ts'
 import { Recovery } from './recovery.ts'
@@ -18,19 +16,17 @@ import { withSeveral } from './several.ts'
 import { stepsOf } from './steps.ts'
 import { StreamHashes } from './stream-hashes.ts'
 import { Sweeper } from './sweeper.ts'
-import { S3Uploads, type CheckedUpload } from './uploads.ts'
+import { BucketUploads, type CheckedUpload } from './uploads.ts'
 
 /** Memory for what is on its way into the bucket, in MiB, of all uploads together. */
 const MEMORY = 128
 /** Uploads of one commit that are worked on at a time, and expectations. */
 const AT_ONCE = 8
 
-export interface S3StoreOptions {
+export interface BucketStoreOptions {
   readonly places: BucketPlaces
   /** Nothing is finished or tidied up when it is opened. @default false */
   readonly readonly?: boolean | undefined
-  /** @default one of the options' */
-  readonly bucket?: Bucket | undefined
 }
 
 /**
@@ -39,8 +35,8 @@ export interface S3StoreOptions {
  * them; it notes what it is about to do, and does it in its order. Readers may see its first changes before its last ones;
  * one that is cut off is finished by whoever wants one of its locks next. Uploads become objects before, seen by nobody.
  */
-export class S3Store implements ObjectStore, ChunkHashes {
-  readonly uploads: S3Uploads
+export class BucketStore implements ObjectStore, ChunkHashes {
+  readonly uploads: BucketUploads
   readonly bucket: Bucket
   readonly #places: BucketPlaces
   readonly #hashes: StreamHashes = new StreamHashes()
@@ -53,21 +49,20 @@ export class S3Store implements ObjectStore, ChunkHashes {
   private constructor(bucket: Bucket, places: BucketPlaces) {
     this.bucket = bucket
     this.#places = places
-    const pool = new PiecePool(Math.max(MEMORY, (4 * bucket.options.chunkSize) / 2 ** 20))
+    const pool = new PiecePool(Math.max(MEMORY, (4 * bucket.pieces.size) / 2 ** 20))
     this.#chunks = new ChunkObjects(bucket, this.#hashes, pool)
     this.#journal = new Journal(bucket, places)
     this.#locks = new Locks(bucket, (commit) => this.#journal.unfinished(commit))
     this.#recovery = new Recovery(bucket, this.#locks)
     this.#sweeper = new Sweeper(bucket, places)
-    this.uploads = new S3Uploads({ bucket, pool, hashes: this.#hashes })
+    this.uploads = new BucketUploads({ bucket, pool, hashes: this.#hashes })
   }
 
-  /** Opens a bucket, which has to be there. @throws S3OptionsError, StorageFailedError when it can't be used */
-  static async open(options: S3Options, { places, readonly = false, bucket }: S3StoreOptions): Promise<S3Store> {
-    const settled = settle(options)
-    const store = new S3Store(bucket ?? new Bucket(makeClient(settled), settled), places)
+  /** Opens a bucket, which has to be there, and is the store's from now on. @throws StorageFailedError when it can't be used */
+  static async open(bucket: Bucket, { places, readonly = false }: BucketStoreOptions): Promise<BucketStore> {
+    const store = new BucketStore(bucket, places)
     try {
-      await store.bucket.check({ writable: !readonly })
+      await checkBucket(bucket, { writable: !readonly })
       if (!readonly) await store.#recovery.start()
     } catch (error) {
       await store.close()
@@ -170,7 +165,7 @@ export class S3Store implements ObjectStore, ChunkHashes {
       const quick = pieces.length <= 1 && this.#places.isConstant(path)
       if (!quick && (await this.bucket.head(path, options)) !== undefined) return
       session.assert()
-      const etag = await compose(this.bucket, pieces, path, options)
+      const etag = await this.bucket.compose(pieces, path, options)
       if (chunks !== undefined) await this.#chunks.put(path, { etag, size: pieces.reduce((sum, { size }) => sum + size, 0) }, chunks)
     })
   }

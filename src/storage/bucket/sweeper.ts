@@ -1,7 +1,6 @@
 import type { AbortOptions } from '../object-store.ts'
 import { Rounds } from '../rounds.ts'
 import type { Bucket } from './bucket.ts'
-import { abortParts } from './composition.ts'
 import { keys, type BucketPlaces } from './keys.ts'
 import { deletePaths } from './steps.ts'
 
@@ -38,15 +37,14 @@ export class Sweeper {
     await this.#uploads(before, options)
     await this.#journals(before, options)
     // Only where we make objects of parts: the bucket may be others' as well.
-    await abortParts(this.#bucket, before, (path) => this.#places.isConstant(path), options)
+    await this.#bucket.tidy(before, (path) => this.#places.isConstant(path), options)
   }
 
   /** Pieces without a session. */
   async #uploads(before: number, options: AbortOptions): Promise<void> {
-    let after: string | undefined
-    let more = true
-    while (more) {
-      const page = await this.#bucket.page(keys.uploads, { ...options, after })
+    let next: string | undefined
+    do {
+      const page = await this.#bucket.page(keys.uploads, { ...options, next })
       const directories = new Set(page.objects.map(({ path }) => directoryOf(path)))
       for (const directory of directories) {
         const own = page.objects.filter(({ path, modifiedAt }) => directoryOf(path) === directory && modifiedAt < before)
@@ -54,9 +52,8 @@ export class Sweeper {
           await deletePaths(this.#bucket, own.map(({ path }) => path), options)
         }
       }
-      after = page.objects.at(-1)?.path
-      more = page.more
-    }
+      next = page.next
+    } while (next !== undefined)
   }
 
   /** Notes that no lock refers to. */

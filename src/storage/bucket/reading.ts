@@ -1,7 +1,6 @@
 import { ObjectUnknownError, StorageFailedError } from '../errors.ts'
 import type { ReadOptions } from '../object-store.ts'
 import type { Bucket } from './bucket.ts'
-import { isPassing, storageFailed } from './failures.ts'
 import { pause } from './retries.ts'
 
 export interface ObjectReadOptions extends ReadOptions {
@@ -44,7 +43,7 @@ export async function* readObject(bucket: Bucket, path: string, { start = 0, len
       }
     } catch (error) {
       signal?.throwIfAborted()
-      if (++cuts === CUTS || !isPassing(error)) throw storageFailed(`GET ${path}`, error)
+      if (++cuts === CUTS || !bucket.faults.isPassing(error)) throw bucket.faults.storageFailed(`GET ${path}`, error)
       await pause(cuts, signal)
       continue
     } finally {

@@ -5,70 +5,31 @@ import {
   type CopyObjectCommandInput, type ObjectCannedACL, type S3Client, type ServerSideEncryption, type StorageClass,
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { StorageFailedError } from '../errors.ts'
-import type { AbortOptions } from '../object-store.ts'
-import { SERVER_TIME } from './client.ts'
-import { Downloads, type Download } from './downloads.ts'
-import { isAbsent, isBareAbsence, isBeyondEnd, isUnlikeExpected } from './failures.ts'
-import { keys } from './keys.ts'
-import type { Settled } from './options.ts'
-import { withRetries } from './retries.ts'
+import { StorageFailedError } from '../../errors.ts'
+import type { AbortOptions } from '../../object-store.ts'
+import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
+import { lastOf } from '../listing.ts'
+import type { Faults } from '../retries.ts'
+import { makeClient, SERVER_TIME } from './client.ts'
+import { abortParts, compose } from './composition.ts'
+import { Downloads } from './downloads.ts'
+import { S3_FAULTS, isAbsent, isBareAbsence, isBeyondEnd, isUnlikeExpected } from './failures.ts'
+import { MAX_PARTS, MIN_PART, settle, type S3Options, type Settled } from './options.ts'
+import { withRetries } from './sending.ts'
 
-export interface Found {
-  /** Bytes. */
-  readonly size: number
-  /** In milliseconds since the epoch; servers count seconds. */
-  readonly modifiedAt: number
-  /** Another one for other bytes. */
-  readonly etag: string
-}
-
-export interface Small extends Found {
-  readonly data: Uint8Array
-  /** Milliseconds since it was written, by the server's clock alone. */
-  readonly age: number
-}
-
-/** Bytes from the start of the range on. */
-export type Opened = Download
-
-export interface OpenOptions extends AbortOptions {
-  readonly start: number
-  /** Of the first byte that is not wanted. */
-  readonly end: number
-  /** What the object has to have, where reading goes on. */
-  readonly etag?: string | undefined
-  /** Read by who takes them at once. */
-  readonly prompt?: boolean | undefined
-}
-
-export interface Page {
-  readonly objects: readonly (Found & { readonly path: string })[]
-  /** With the delimiter at their ends. */
-  readonly prefixes: readonly string[]
-  readonly more: boolean
-}
-
-export interface PageOptions extends AbortOptions {
-  readonly delimiter?: '/' | undefined
-  readonly after?: string | undefined
-  readonly limit?: number | undefined
-}
-
-/** Keys in one request to delete, or one answer to list: S3's limits. */
-export const PAGE = 1000
-/** Of no object. */
-const NO_ETAG = '"00000000000000000000000000000000"'
 /** What an object gets where nothing is said; servers that know no classes understand nothing else. */
 const DEFAULT_ACL = 'private'
 const DEFAULT_CLASSES: ReadonlySet<string> = new Set(['NONE', 'STANDARD'])
 const nothing = (): boolean => false
 
-/** Everything that is done with a bucket, one request a method, by paths below its root directory. Retried until it is done. */
-export class Bucket {
+/** A bucket of a server that speaks S3. */
+export class S3Bucket implements Bucket {
   readonly client: S3Client
   readonly options: Settled
   readonly name: string
+  readonly faults: Faults = S3_FAULTS
+  readonly pieces: PieceSizes
+  readonly noEtag = '"00000000000000000000000000000000"'
   readonly #root: string
   readonly #downloads: Downloads
 
@@ -77,7 +38,16 @@ export class Bucket {
     this.#downloads = new Downloads(client, options)
     this.options = options
     this.name = options.bucket
+    const { chunkSize, r2 = false } = options
+    // R2's parts have to be of one size.
+    this.pieces = { size: chunkSize, least: r2 ? chunkSize : MIN_PART, most: MAX_PARTS }
     this.#root = options.rootDirectory === '' ? '' : `${options.rootDirectory}/`
+  }
+
+  /** @throws S3OptionsError */
+  static of(options: S3Options): S3Bucket {
+    const settled = settle(options)
+    return new S3Bucket(makeClient(settled), settled)
   }
 
   close(): void {
@@ -94,22 +64,6 @@ export class Bucket {
     return key.slice(this.#root.length)
   }
 
-  /**
-   * Whether it can be used: it is there, may be listed (what is missing is forbidden for who may not), and `writable`: lets
-   * us delete, and heeds the conditions of writes, without which several processes could not keep out of each other's way.
-   *
-   * @throws StorageFailedError
-   */
-  async check({ writable }: { readonly writable: boolean }): Promise<void> {
-    await this.page(keys.conditions, { limit: 1 })
-    if (!writable) return
-    await this.delete([keys.nothing])
-    const data = Buffer.from('{}')
-    await this.putIf(keys.conditions, data, undefined)
-    const heeded = (await this.putIf(keys.conditions, data, undefined)) === undefined && (await this.putIf(keys.conditions, data, NO_ETAG)) === undefined
-    if (!heeded) throw new StorageFailedError(`the server of the bucket ${this.name} does not heed If-Match and If-None-Match of a PUT; Disco needs one that does`)
-  }
-
   async head(path: string, { signal }: AbortOptions = {}): Promise<Found | undefined> {
     const input = { Bucket: this.name, Key: this.key(path) }
     try {
@@ -122,7 +76,6 @@ export class Bucket {
     }
   }
 
-  /** The whole of a small object. */
   async get(path: string, { signal }: AbortOptions = {}): Promise<Small | undefined> {
     const input = { Bucket: this.name, Key: this.key(path) }
     try {
@@ -139,7 +92,6 @@ export class Bucket {
     }
   }
 
-  /** Undefined: there is no such object. `end`: nothing in the range. `changed`: it is no longer the one with the etag. */
   async open(path: string, { start, end, etag, prompt, signal }: OpenOptions): Promise<Opened | undefined | 'end' | 'changed'> {
     const range = start === 0 && end === Infinity ? {} : { Range: `bytes=${start}-${end === Infinity ? '' : end - 1}` }
     const headers = { ...range, ...(etag === undefined ? {} : { 'If-Match': etag }) }
@@ -162,14 +114,12 @@ export class Bucket {
     }
   }
 
-  /** The new object's etag. */
   async put(path: string, data: Uint8Array, { signal }: AbortOptions = {}): Promise<string> {
     const input = { ...this.#newObject(path), Body: data }
     const { ETag = '' } = await withRetries(`PUT ${path}`, signal, nothing, (sending) => this.client.send(new PutObjectCommand(input), sending))
     return ETag
   }
 
-  /** Puts what is in pieces of memory. */
   async putPieces(path: string, pieces: readonly Uint8Array[], { signal }: AbortOptions = {}): Promise<string> {
     const [first = new Uint8Array(), ...rest] = pieces
     const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
@@ -184,10 +134,6 @@ export class Bucket {
     return ETag
   }
 
-  /**
-   * Puts it if the object has this etag, or if there is none. Undefined: it had not, or an earlier try has done it whose
-   * answer was lost.
-   */
   async putIf(path: string, data: Uint8Array, etag: string | undefined, { signal }: AbortOptions = {}): Promise<string | undefined> {
     const input = { ...this.#newObject(path), Body: data, ...(etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag }) }
     const answers = (error: unknown): boolean => isUnlikeExpected(error) || isAbsent(error)
@@ -216,8 +162,11 @@ export class Bucket {
     return `${this.name}/${encodeURIComponent(this.key(path)).replaceAll('%2F', '/')}`
   }
 
-  /** One page of the keys that begin with `prefix`, in S3's order. */
-  async page(prefix: string, { delimiter, after, limit = PAGE, signal }: PageOptions = {}): Promise<Page> {
+  compose(pieces: readonly Piece[], to: string, options: AbortOptions = {}): Promise<string> {
+    return compose(this, pieces, to, options)
+  }
+
+  async page(prefix: string, { delimiter, after, next = after, limit = PAGE, signal }: PageOptions = {}): Promise<Page> {
     const input = {
       Bucket: this.name,
       Prefix: this.key(prefix),
@@ -225,19 +174,18 @@ export class Bucket {
       // XML has no room for some characters that keys may have.
       EncodingType: 'url' as const,
       ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
-      ...(after === undefined ? {} : { StartAfter: this.key(after) }),
+      ...(next === undefined ? {} : { StartAfter: this.key(next) }),
     }
     const { Contents = [], CommonPrefixes = [], IsTruncated = false, EncodingType } =
       await withRetries(`a list of ${prefix}`, signal, nothing, (sending) => this.client.send(new ListObjectsV2Command(input), sending))
     const pathOf = (key = ''): string => this.path(EncodingType === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key)
-    return {
+    const page = {
       objects: Contents.map(({ Key, Size = 0, LastModified, ETag = '' }) => ({ path: pathOf(Key), size: Size, modifiedAt: LastModified?.getTime() ?? 0, etag: ETag })),
       prefixes: CommonPrefixes.map(({ Prefix }) => pathOf(Prefix)),
-      more: IsTruncated,
     }
+    return { ...page, next: IsTruncated ? lastOf(page) : undefined }
   }
 
-  /** At most a page of them. What is not there is no error. */
   async delete(paths: readonly string[], { signal }: AbortOptions = {}): Promise<void> {
     if (paths.length === 0) return
     const input = { Bucket: this.name, Delete: { Quiet: true, Objects: paths.map((path) => ({ Key: this.key(path) })) } }
@@ -248,11 +196,14 @@ export class Bucket {
     })
   }
 
-  /** A URL under which an object can be had without a key, for so many seconds. */
   presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string> {
     const input = { Bucket: this.name, Key: this.key(path) }
     const command = method === 'GET' ? new GetObjectCommand(input) : new HeadObjectCommand(input)
     return getSignedUrl(this.client, command, { expiresIn: seconds })
+  }
+
+  tidy(before: number, isOurs: (path: string) => boolean, options: AbortOptions = {}): Promise<void> {
+    return abortParts(this, before, isOurs, options)
   }
 
   /** What objects of ours have in common. */
@@ -267,7 +218,7 @@ export class Bucket {
     }
   }
 
-  #newObject(path: string): { readonly Bucket: string; readonly Key: string } & ReturnType<Bucket['newObject']> {
+  #newObject(path: string): { readonly Bucket: string; readonly Key: string } & ReturnType<S3Bucket['newObject']> {
     return { Bucket: this.name, Key: this.key(path), ...this.newObject() }
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isPassing, storageFailed } from './failures.ts'
+import type { StorageFailedError } from '../errors.ts'
+import type { AbortOptions } from '../object-store.ts'
 
 /** A server may be away for so long: then the last try is begun, in milliseconds. Where a try takes as long, there is a second one. */
 const PATIENCE = 12_000
@@ -7,9 +8,17 @@ const PATIENCE = 12_000
 const PAUSE = 100
 const MAX_PAUSE = 2_000
 
-/** What the SDK takes beside a command. */
-export interface Sending {
-  readonly abortSignal?: AbortSignal
+/** What errors of a bucket's server mean. */
+export interface Faults {
+  /** Whether the next try may succeed: nobody answered, or the server said that it can't now. */
+  isPassing(error: unknown): boolean
+  /** What the rest of Disco hears, with nothing secret in it. */
+  storageFailed(what: string, error: unknown): StorageFailedError
+}
+
+export interface RetryOptions extends AbortOptions {
+  /** What is for the caller, and not worth another try. */
+  readonly answers: (error: unknown) => boolean
 }
 
 /**
@@ -18,17 +27,16 @@ export interface Sending {
  * @param what for the message
  * @throws StorageFailedError, the signal's reason, or what `answers` says is for the caller
  */
-export async function withRetries<T>(what: string, signal: AbortSignal | undefined, answers: (error: unknown) => boolean, request: (sending: Sending) => Promise<T>): Promise<T> {
-  const sending = signal === undefined ? {} : { abortSignal: signal }
+export async function retried<T>(faults: Faults, what: string, { signal, answers }: RetryOptions, request: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + PATIENCE
   for (let tried = 1; ; tried++) {
     signal?.throwIfAborted()
     try {
-      return await request(sending)
+      return await request()
     } catch (error) {
       signal?.throwIfAborted()
       if (answers(error)) throw error
-      if (!isPassing(error) || (tried > 1 && performance.now() > deadline)) throw storageFailed(what, error)
+      if (!faults.isPassing(error) || (tried > 1 && performance.now() > deadline)) throw faults.storageFailed(what, error)
     }
     await pause(tried, signal)
   }

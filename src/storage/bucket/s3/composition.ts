@@ -1,20 +1,14 @@
 import {
   AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, ListMultipartUploadsCommand, UploadPartCopyCommand, type CompletedPart,
 } from '@aws-sdk/client-s3'
-import { StorageFailedError } from '../errors.ts'
-import type { AbortOptions } from '../object-store.ts'
-import type { Bucket } from './bucket.ts'
+import { StorageFailedError } from '../../errors.ts'
+import type { AbortOptions } from '../../object-store.ts'
+import type { Piece } from '../bucket.ts'
+import type { S3Bucket } from './bucket.ts'
 import { isNoSuchUpload } from './failures.ts'
 import { MAX_PARTS, MIN_PART } from './options.ts'
-import { withRetries } from './retries.ts'
-import { withSeveral } from './several.ts'
-
-/** An object that becomes a part of another. */
-export interface Piece {
-  readonly path: string
-  /** Bytes. */
-  readonly size: number
-}
+import { withRetries } from './sending.ts'
+import { withSeveral } from '../several.ts'
 
 interface Source extends Piece {
   /** `bytes=0-9`, unless it is all. */
@@ -27,7 +21,7 @@ const nothing = (): boolean => false
  * Makes one object of several, one after the other, without their bytes leaving the server; it is there whole or not at
  * all. The new object's etag.
  */
-export async function compose(bucket: Bucket, pieces: readonly Piece[], to: string, { signal }: AbortOptions = {}): Promise<string> {
+export async function compose(bucket: S3Bucket, pieces: readonly Piece[], to: string, { signal }: AbortOptions = {}): Promise<string> {
   const { multipartCopyMaxConcurrency } = bucket.options
   const [only] = pieces
   const sources = pieces.flatMap((piece) => sourcesOf(bucket, piece))
@@ -59,7 +53,7 @@ export async function compose(bucket: Bucket, pieces: readonly Piece[], to: stri
 }
 
 /** A large one is copied in parts, which the server does at the same time. */
-function sourcesOf({ options }: Bucket, piece: Piece): Source[] {
+function sourcesOf({ options }: S3Bucket, piece: Piece): Source[] {
   const { multipartCopyThresholdSize, multipartCopyChunkSize, r2 = false } = options
   // R2's parts have to be of one size, and the pieces are.
   if (piece.size <= Math.max(multipartCopyThresholdSize, MIN_PART) || r2) return [piece]
@@ -69,7 +63,7 @@ function sourcesOf({ options }: Bucket, piece: Piece): Source[] {
 }
 
 /** Gives up what was begun before a time, in milliseconds since the epoch, and never became an object: its parts cost room that nobody sees. */
-export async function abortParts(bucket: Bucket, before: number, isOurs: (path: string) => boolean, { signal }: AbortOptions = {}): Promise<void> {
+export async function abortParts(bucket: S3Bucket, before: number, isOurs: (path: string) => boolean, { signal }: AbortOptions = {}): Promise<void> {
   let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } = {}
   for (;;) {
     const input = { Bucket: bucket.name, Prefix: bucket.key(''), ...marker }
