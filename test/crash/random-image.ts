@@ -15,11 +15,15 @@ export interface RandomImage {
 const SMALLEST_LAYER = 1000
 const LARGEST_LAYER = 5 << 20
 
-/** Three layers of random sizes around the size of a chunk; what is in them depends on the seed. */
-export function randomImage(seed: string): RandomImage {
+/**
+ * Three layers of random sizes, by default around the size of a chunk; what is in them depends on the seed.
+ *
+ * @param largest bytes of a layer at most
+ */
+export function randomImage(seed: string, largest: number = LARGEST_LAYER): RandomImage {
   const rootfs = { type: 'layers', diff_ids: [] }
   const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs, seed }))
-  const sizes = [0, 1, 2].map(() => randomInt(SMALLEST_LAYER, LARGEST_LAYER))
+  const sizes = [0, 1, 2].map(() => randomInt(SMALLEST_LAYER, largest))
   const layers = sizes.map((size, number) => incompressible(`${seed}/${number}`, size))
   const manifest = Buffer.from(
     JSON.stringify({
