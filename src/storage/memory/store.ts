@@ -5,27 +5,41 @@ import {
   CHUNK_SIZE, type AbortOptions, type Batch, type ByteRange, type ChunkHashes, type Expectation, type ListOptions, type ObjectStat, type ObjectStore,
 } from '../object-store.ts'
 import { pageOf, slices } from './pages.ts'
-import { ObjectTree } from './tree.ts'
+import { Room } from './room.ts'
+import { ObjectTree, type StoredObject } from './tree.ts'
 import { MemoryUploads } from './uploads.ts'
 
-/** Keeps everything in memory; for tests, and for registries that may forget. A commit never yields, hence is atomic. */
+export interface MemoryStoreOptions {
+  /** Of all objects together: beyond it those go that were not asked for the longest. What does not fit is refused. @default as many as there are */
+  readonly maxBytes?: number | undefined
+  /** Whether the object at a path may go, because it can be had elsewhere. @default each may */
+  readonly mayGo?: ((path: string) => boolean) | undefined
+}
+
+/** Keeps everything in memory; for tests, for registries that may forget, and for caches. A commit never yields, hence is atomic. */
 export class MemoryStore implements ObjectStore, ChunkHashes {
-  readonly uploads: MemoryUploads = new MemoryUploads()
+  readonly uploads: MemoryUploads
   readonly #objects = new ObjectTree()
+  readonly #room: Room
+
+  constructor({ maxBytes = Infinity, mayGo = () => true }: MemoryStoreOptions = {}) {
+    this.#room = new Room(maxBytes, mayGo)
+    this.uploads = new MemoryUploads(maxBytes)
+  }
 
   async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
     options.signal?.throwIfAborted()
-    const object = this.#objects.get(path)
+    const object = this.#get(path)
     return object === undefined ? undefined : { size: object.data.byteLength, modifiedAt: object.modifiedAt }
   }
 
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
     options.signal?.throwIfAborted()
-    return this.#objects.get(path)?.data.slice()
+    return this.#get(path)?.data.slice()
   }
 
   async *read(path: string, options: ByteRange & AbortOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    const object = this.#objects.get(path)
+    const object = this.#get(path)
     if (object === undefined) throw new ObjectUnknownError(path)
     yield* slices(() => object.data, options)
   }
@@ -44,13 +58,14 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
     const finished = uploads.map(({ id, path, digest }) => ({ id, path, data: this.uploads.finish(id, digest) }))
     const modifiedAt = Date.now()
     for (const { id, path, data } of finished) {
-      if (this.#objects.get(path) === undefined) this.#objects.set(path, { data, modifiedAt })
+      if (this.#objects.get(path) === undefined) this.#set(path, { data, modifiedAt })
       this.uploads.drop(id)
     }
     for (const change of changes) {
-      if ('put' in change) this.#objects.set(change.put, { data: new Uint8Array(change.data), modifiedAt })
-      else this.#objects.delete(change.delete)
+      if ('put' in change) this.#set(change.put, { data: new Uint8Array(change.data), modifiedAt })
+      else for (const object of this.#objects.delete(change.delete)) this.#room.free(object)
     }
+    for (const path of this.#room.inExcess()) for (const object of this.#objects.delete(path)) this.#room.free(object)
   }
 
   async chunkHashes(path: string, options: AbortOptions = {}): Promise<Uint8Array> {
@@ -61,6 +76,18 @@ export class MemoryStore implements ObjectStore, ChunkHashes {
       hashes.push(createHash('sha256').update(data.subarray(start, start + CHUNK_SIZE)).digest())
     }
     return Buffer.concat(hashes)
+  }
+
+  #get(path: string): StoredObject | undefined {
+    const object = this.#objects.get(path)
+    if (object !== undefined) this.#room.used(object)
+    return object
+  }
+
+  #set(path: string, object: StoredObject): void {
+    const before = this.#objects.set(path, object)
+    if (before !== undefined) this.#room.free(before)
+    this.#room.take(path, object)
   }
 
   #check(expectation: Expectation): void {

@@ -1,6 +1,6 @@
 import { digestOf, sameDigest, type Digest } from '../../oci/digest.ts'
 import { abortable } from '../abortable.ts'
-import { DigestMismatchError, OffsetMismatchError, UploadBusyError, UploadUnknownError } from '../errors.ts'
+import { DigestMismatchError, OffsetMismatchError, StorageFailedError, UploadBusyError, UploadUnknownError } from '../errors.ts'
 import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
 import { pageOf, slices } from './pages.ts'
 
@@ -14,6 +14,12 @@ interface Session {
 
 export class MemoryUploads implements UploadStore {
   readonly #sessions = new Map<string, Session>()
+  readonly #maxBytes: number
+
+  /** @param maxBytes that an upload may have */
+  constructor(maxBytes: number = Infinity) {
+    this.#maxBytes = maxBytes
+  }
 
   async create(id: string, repository: string, options: AbortOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
@@ -34,6 +40,7 @@ export class MemoryUploads implements UploadStore {
     session.busy = true
     try {
       for await (const chunk of abortable(source, options.signal)) {
+        if (session.size + chunk.byteLength > this.#maxBytes) throw new StorageFailedError(`more than ${this.#maxBytes} bytes`, { isFull: true })
         write(session, chunk)
         options.onProgress?.(session.size)
       }

@@ -14,10 +14,31 @@ export interface TierPlaces {
   readonly root: string
   /** Whether what is at a path is in both; all else is the authority's alone. */
   isShared(path: string): boolean
-  /** The fixed thing that a path is, or is in; undefined: it may change, and the authority alone is asked. */
+  /** The fixed thing that a path is, is in, or has nothing but; undefined: it may change, and the authority alone is asked. */
   unitOf(path: string): Unit | undefined
   /** The directory of what is one thing though it may change, where the path is that of such a directory, or in it: a repository with a name. */
   nameOf(path: string): string | undefined
   /** Whether what it is in is seen once this is there. */
   reveals(path: string): boolean
+}
+
+/** Whether one is the other, or is in it. */
+export function touch(a: string, b: string): boolean {
+  return isAt(a, b) || isAt(b, a)
+}
+
+/** Whether a path is that of a directory, or below it. */
+export function isAt(path: string, directory: string): boolean {
+  return path === directory || directory === '' || path.startsWith(`${directory}/`)
+}
+
+/** The directories that a path is in. */
+export function* above(path: string): Generator<string, void, void> {
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) yield path.slice(0, end)
+}
+
+/** Without those that are in others. */
+export function outermost(paths: Iterable<string>): string[] {
+  const all = new Set(paths)
+  return [...all].filter((path) => !above(path).some((directory) => all.has(directory)))
 }

@@ -1,6 +1,22 @@
-import type { AbortOptions, Batch, ChunkHashes, ListOptions, ObjectStat, ObjectStore, ReadOptions, UploadStore } from '../object-store.ts'
+import { StorageFailedError, UploadUnknownError } from '../errors.ts'
+import { assertDirectory, assertPath } from '../object-path.ts'
+import type {
+  AbortOptions, Batch, ChunkHashes, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions, UploadStore,
+} from '../object-store.ts'
+import { untilAborted } from '../../oci/until-aborted.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { TierPlaces } from './places.ts'
+import { Away } from './away.ts'
+import { Copying } from './copying.ts'
+import { Debts } from './debts.ts'
+import { Fills } from './fills.ts'
+import { healAll, lostIn, type Lost } from './healing.ts'
+import { Payments } from './payments.ts'
+import { outermost, type TierPlaces } from './places.ts'
+import { Reading } from './reading.ts'
+import { Restoring } from './restoring.ts'
+import { TierRounds } from './tier-rounds.ts'
+import { drop, newUpload, transfer } from './transfer.ts'
+import { Turn } from './turn.ts'
 
 type Store = ObjectStore & ChunkHashes
 
@@ -19,65 +35,200 @@ export interface TieredStoreParts {
   readonly log: Logger
 }
 
-/** One store over two. */
+/**
+ * One store over two. The authority has everything, decides everything and has the uploads; the copy has what is shared as
+ * well, or lacks of it whatever it lacks. A commit is done in the authority with a note of what the copy owes, and then in
+ * the copy. What is fixed is read from either.
+ */
 export class TieredStore implements ObjectStore, ChunkHashes {
   readonly uploads: UploadStore
   readonly #parts: TieredStoreParts
+  readonly #reads: Away
+  readonly #writes: Away
+  readonly #debts: Debts
+  readonly #payments: Payments
+  readonly #fills: Fills
+  readonly #reading: Reading
+  readonly #restoring: Restoring
+  readonly #rounds: TierRounds
 
   constructor(parts: TieredStoreParts) {
+    const { authority, copy, places, first, strict = false, readonly = false, log } = parts
     this.#parts = parts
-    this.uploads = parts.authority.uploads
+    this.uploads = authority.uploads
+    const look = (signal: AbortSignal): Promise<unknown> => copy.list(places.root, { limit: 1, signal })
+    this.#reads = new Away({ what: 'read', look, log })
+    this.#writes = new Away({ what: 'written', look, log })
+    this.#debts = new Debts(authority, log)
+    const turn = strict ? new Turn(authority) : undefined
+    const copying = new Copying({ authority, copy, places, away: this.#writes, turn, isCache: first === 'copy' })
+    this.#payments = new Payments(copying, this.#debts, log)
+    this.#fills = new Fills({ authority, away: this.#writes, debts: this.#debts, payments: this.#payments, log })
+    this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills })
+    this.#restoring = new Restoring({ authority, copy, places, away: this.#reads, debts: this.#debts, log })
+    this.#rounds = new TierRounds({
+      look: async () => void (await Promise.all([this.#reads.look(), this.#writes.look()])),
+      isAway: () => this.away !== undefined,
+      pay: async (options) => this.#payments.payAll(await this.#debts.left(options), options),
+      heal: (options) => this.heal(options),
+      log,
+    })
   }
 
   /** Why the copy is left alone now; undefined: it is not. */
   get away(): string | undefined {
-    return undefined
+    return this.#reads.reason ?? this.#writes.reason
   }
 
   /** For health: fails while the copy is left alone. */
   async probe(): Promise<void> {
+    await Promise.all([this.#reads.look(), this.#writes.look()])
     if (this.away !== undefined) throw new Error(this.away)
   }
 
   /** Begins what one process does for all: works off what is owed to the copy, and brings back what one of the two has lost. */
-  start(): void {}
+  start(): void {
+    if (this.#parts.readonly !== true) this.#rounds.start()
+  }
 
-  async stop(): Promise<void> {}
+  stop(): Promise<void> {
+    return this.#rounds.stop()
+  }
 
-  /** Ends what goes on beside the requests. The two stores stay open. */
-  async close(): Promise<void> {}
+  /** Once nothing goes on beside the requests any more. */
+  async idle(): Promise<void> {
+    await this.#payments.jobs.idle()
+  }
+
+  /** Ends what goes on beside the requests; what is owed stays noted. The two stores stay open. */
+  async close(): Promise<void> {
+    await this.#rounds.stop()
+    await this.#payments.jobs.stop()
+  }
 
   /** Whether an object can be had from the copy itself, now. Whatever fails: no. */
-  async hasInCopy(_path: string, _options?: AbortOptions): Promise<boolean> {
-    return false
+  async hasInCopy(path: string, options: AbortOptions = {}): Promise<boolean> {
+    return this.#reading.hasInCopy(path, options)
   }
 
-  /** Brings what a path is, or is in, to the one of the two that lacks it. Whether there was something to bring. @throws whatever a store throws */
-  async restore(_path: string, _options?: AbortOptions): Promise<boolean> {
-    return false
+  /** Brings what a path is, or is in, to the one of the two that lacks it. Whether there was something to bring. @throws AwayError, StorageFailedError */
+  async restore(path: string, options: AbortOptions = {}): Promise<boolean> {
+    const { places, authority, copy, readonly = false } = this.#parts
+    const unit = places.isShared(path) ? places.unitOf(path) : undefined
+    if (unit === undefined || readonly) return false
+    if (await untilAborted(this.#restoring.unit(unit), options.signal)) return true
+    if ((await authority.stat(path, options)) === undefined) return false
+    const missing = await this.#reads.ask(async (signal) => (await copy.stat(path, { signal })) === undefined, { limit: 10_000, signal: options.signal })
+    if (missing) await untilAborted(this.#fills.bring(unit), options.signal)
+    return missing
   }
 
-  stat(path: string, options?: AbortOptions): Promise<ObjectStat | undefined> {
-    return this.#parts.authority.stat(path, options)
+  /**
+   * Brings back what only the copy has, and where the authority is asked first also the other way: then the copy is more
+   * than a cache. @returns how many units and names
+   */
+  async heal(options: AbortOptions = {}): Promise<number> {
+    const { authority, copy, places, first, readonly = false, log } = this.#parts
+    if (readonly) return 0
+    const back = async (lost: Lost): Promise<boolean> => ('unit' in lost ? this.#restoring.unit(lost.unit, options) : this.#restoring.name(lost.name, options))
+    const healed = await healAll(lostIn(authority, copy, places, options), back, log)
+    if (first === 'copy') return healed
+    const forth = async (lost: Lost): Promise<boolean> => {
+      await this.#fills.bring('unit' in lost ? lost.unit : { path: lost.name })
+      return true
+    }
+    return healed + (await healAll(lostIn(copy, authority, places, options), forth, log))
   }
 
-  get(path: string, options?: AbortOptions): Promise<Uint8Array | undefined> {
-    return this.#parts.authority.get(path, options)
+  async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
+    assertPath(path)
+    return this.#reading.ask(path, options, (store, asking) => store.stat(path, asking), (stat) => stat === undefined)
   }
 
-  read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
-    return this.#parts.authority.read(path, options)
+  async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    assertPath(path)
+    return this.#reading.ask(path, options, (store, asking) => store.get(path, asking), (data) => data === undefined)
   }
 
-  list(directory: string, options?: ListOptions): Promise<string[]> {
-    return this.#parts.authority.list(directory, options)
+  async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+    assertPath(path)
+    yield* this.#reading.read(path, options)
   }
 
-  commit(batch: Batch, options?: AbortOptions): Promise<void> {
-    return this.#parts.authority.commit(batch, options)
+  async list(directory: string, options: ListOptions = {}): Promise<string[]> {
+    assertDirectory(directory)
+    return this.#reading.ask(directory, options, (store, asking) => store.list(directory, { ...options, ...asking }), (names) => names.length === 0)
   }
 
-  chunkHashes(path: string, options?: AbortOptions): Promise<Uint8Array> {
-    return this.#parts.authority.chunkHashes(path, options)
+  async chunkHashes(path: string, options: AbortOptions = {}): Promise<Uint8Array> {
+    assertPath(path)
+    return this.#reading.chunkHashes(path, options)
+  }
+
+  async commit(batch: Batch, options: AbortOptions = {}): Promise<void> {
+    const { authority, places, strict = false } = this.#parts
+    const { expect = [], uploads = [], changes = [] } = batch
+    const shared = {
+      uploads: uploads.filter(({ path }) => places.isShared(path)),
+      changes: changes.filter((change) => places.isShared('put' in change ? change.put : change.delete)),
+    }
+    if (shared.uploads.length + shared.changes.length === 0) return authority.commit(batch, options)
+    // Before anything has changed.
+    if (strict && this.#writes.reason !== undefined) {
+      await this.#writes.look()
+      if (this.#writes.reason !== undefined) throw new StorageFailedError(`the copy is left alone: ${this.#writes.reason}`, { summary: 'the second storage does not answer' })
+    }
+    const { debt, note } = this.#debts.open(outermost([...shared.uploads.map(({ path }) => path), ...shared.changes.map((change) => {
+      const path = 'put' in change ? change.put : change.delete
+      return places.unitOf(path)?.path ?? path
+    })]))
+    let ready: readonly FinishedUpload[]
+    try {
+      ready = await this.#commit(authority, { expect, uploads, changes: [note, ...changes] }, options)
+    } catch (error) {
+      this.#debts.leave(debt)
+      throw error
+    }
+    const known = { ...shared, ready: ready.filter(({ path }) => places.isShared(path)) }
+    if (!strict) return this.#payments.payLater(debt, known)
+    try {
+      await untilAborted(this.#payments.pay(debt, { known }), options.signal)
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      if (cause instanceof StorageFailedError) throw cause
+      throw new StorageFailedError('the copy could not be brought in line', { cause, summary: 'the second storage does not answer' })
+    }
+  }
+
+  /** Takes over uploads that only the copy has, which are given back: the copy can commit them itself. */
+  async #commit(authority: Store, batch: Batch, options: AbortOptions): Promise<readonly FinishedUpload[]> {
+    try {
+      await authority.commit(batch, options)
+      return []
+    } catch (error) {
+      if (!(error instanceof UploadUnknownError) || this.#writes.reason !== undefined) throw error
+      const { uploads = [] } = batch
+      const taken = new Map<FinishedUpload, FinishedUpload>()
+      try {
+        for (const upload of uploads) if (await this.#isOnlyInCopy(upload, options)) taken.set(upload, await this.#takeOver(upload, options))
+        if (taken.size === 0) throw error
+        await authority.commit({ ...batch, uploads: uploads.map((upload) => taken.get(upload) ?? upload) }, options)
+        return [...taken.keys()]
+      } catch (failure) {
+        for (const { id } of taken.values()) drop(authority, id)
+        throw failure
+      }
+    }
+  }
+
+  async #isOnlyInCopy({ id }: FinishedUpload, options: AbortOptions): Promise<boolean> {
+    const { authority, copy } = this.#parts
+    if ((await authority.uploads.stat(id, options)) !== undefined) return false
+    return (await this.#writes.ask((signal) => copy.uploads.stat(id, { signal }), { limit: 10_000, signal: options.signal })) !== undefined
+  }
+
+  #takeOver({ id, path, digest }: FinishedUpload, { signal }: AbortOptions): Promise<FinishedUpload> {
+    const { authority, copy } = this.#parts
+    return transfer(authority, { source: copy.uploads.read(id, { signal }), path, digest, id: newUpload(), signal })
   }
 }

@@ -1,0 +1,122 @@
+import type { Logger } from '../../telemetry/logger.ts'
+import { reasonOf } from '../../telemetry/reason.ts'
+import { ConflictError, DigestMismatchError, ObjectUnknownError, OffsetMismatchError, UploadBusyError, UploadUnknownError } from '../errors.ts'
+import type { AbortOptions } from '../object-store.ts'
+
+/** For how long the copy is left alone at first, and at most, in milliseconds. */
+const SHORTEST = 1000
+const LONGEST = 60_000
+/** Milliseconds that a look may take. */
+const LOOK = 3000
+/** Who says so has answered. */
+const ANSWERS = [ConflictError, DigestMismatchError, ObjectUnknownError, OffsetMismatchError, UploadBusyError, UploadUnknownError]
+
+/** The copy was not asked, or did not answer in time. */
+export class AwayError extends Error {
+  override readonly name = 'AwayError'
+}
+
+export interface AskOptions extends AbortOptions {
+  /** Milliseconds that the answer may take. */
+  readonly limit: number
+}
+
+export interface AwayParts {
+  /** What it can't be used for, for people. */
+  readonly what: string
+  /** Whether it can be used again. */
+  readonly look: (signal: AbortSignal) => Promise<unknown>
+  readonly log: Logger
+}
+
+/**
+ * Whether the copy is used: once it has failed or was silent it is left alone for a while, which grows, and then looked at
+ * beside everything else, so that nobody waits for it twice.
+ */
+export class Away {
+  readonly #parts: AwayParts
+  #reason: string | undefined
+  #wait = SHORTEST
+  #until = 0
+  #looking: Promise<void> | undefined
+
+  constructor(parts: AwayParts) {
+    this.#parts = parts
+  }
+
+  /** Why it is left alone; undefined: it is not. */
+  get reason(): string | undefined {
+    return this.#reason
+  }
+
+  /** @throws AwayError while it is left alone */
+  assertHere(): void {
+    if (this.#reason === undefined) return
+    void this.look()
+    throw new AwayError(`the copy is left alone: ${this.#reason}`)
+  }
+
+  /** What `work` gives. @throws AwayError, without asking or when there is no answer within the limit; whatever it throws, which counts as well */
+  async ask<T>(work: (signal: AbortSignal) => Promise<T>, { limit, signal }: AskOptions): Promise<T> {
+    signal?.throwIfAborted()
+    this.assertHere()
+    try {
+      const result = await within(limit, signal, work)
+      this.#wait = SHORTEST
+      return result
+    } catch (error) {
+      signal?.throwIfAborted()
+      this.failed(error)
+      throw error
+    }
+  }
+
+  /** What came of it elsewhere. */
+  failed(error: unknown): void {
+    if (error instanceof TypeError || ANSWERS.some((kind) => error instanceof kind)) return
+    const isNews = this.#reason === undefined
+    this.#reason = reasonOf(error)
+    if (!isNews) return
+    this.#until = performance.now() + this.#wait
+    this.#parts.log.warn({ err: error, milliseconds: this.#wait }, `the copy can't be ${this.#parts.what} and is left alone for a while`)
+    this.#wait = Math.min(LONGEST, this.#wait * 2)
+  }
+
+  /** Looks whether it is here again, where its time has come. */
+  async look(): Promise<void> {
+    if (this.#reason === undefined || performance.now() < this.#until) return
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
+    await this.#looking
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await within(LOOK, undefined, this.#parts.look)
+      this.#reason = undefined
+      this.#parts.log.info(`the copy can be ${this.#parts.what} again`)
+    } catch (error) {
+      this.#reason = reasonOf(error)
+      this.#until = performance.now() + this.#wait
+      this.#wait = Math.min(LONGEST, this.#wait * 2)
+    }
+  }
+}
+
+/** Also where `work` does not look at its signal. */
+export async function within<T>(limit: number, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController()
+  const { promise: ended, reject } = Promise.withResolvers<never>()
+  const end = (reason: unknown): void => {
+    stop.abort(reason)
+    reject(reason)
+  }
+  const abort = (): void => end(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  const timer = setTimeout(() => end(new AwayError(`no answer within ${limit / 1000} s`)), limit)
+  try {
+    return await Promise.race([work(stop.signal), ended])
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,126 @@
+import type { Logger } from '../../telemetry/logger.ts'
+import { StorageFailedError } from '../errors.ts'
+import type { ObjectStore } from '../object-store.ts'
+import type { Away } from './away.ts'
+import type { Debts } from './debts.ts'
+import type { Payments } from './payments.ts'
+import type { Unit } from './places.ts'
+import { newUpload } from './transfer.ts'
+
+/** What is on its way into the copy. */
+export interface Filling {
+  /** Of the copy, while it grows. */
+  readonly upload: string
+  /** Bytes that it has. */
+  readonly size: number
+  /** When there is more, or it has ended. */
+  next(): Promise<void>
+  readonly hasEnded: boolean
+  /** Others come first, when it was wanted. */
+  readonly isQueued: boolean
+}
+
+/** What could not be copied is left alone for so long, in milliseconds; of so many it is known. */
+const PATIENCE = 60_000
+const MOST_FAILED = 1000
+
+export interface FillsParts {
+  readonly authority: Pick<ObjectStore, 'commit'>
+  readonly away: Away
+  readonly debts: Debts
+  readonly payments: Payments
+  readonly log: Logger
+}
+
+/** Copies into the copy what it was asked for and lacked, each once, in the background. */
+export class Fills {
+  readonly #parts: FillsParts
+  readonly #running = new Map<string, OneFilling>()
+  readonly #failed = new Map<string, number>()
+
+  constructor(parts: FillsParts) {
+    this.#parts = parts
+  }
+
+  of(unit: Unit): Filling | undefined {
+    return this.#running.get(unit.path)
+  }
+
+  /** Unless it is under way, too much is, or it failed a while ago. */
+  want(unit: Unit): void {
+    const { away, payments } = this.#parts
+    if (away.reason !== undefined) return void away.look()
+    if (this.#running.has(unit.path) || payments.jobs.isFull || (this.#failed.get(unit.path) ?? 0) > performance.now()) return
+    this.bring(unit).catch(() => {})
+  }
+
+  /** Joins what is under way. @throws AwayError, StorageFailedError */
+  async bring(unit: Unit): Promise<void> {
+    const running = this.#running.get(unit.path) ?? this.#begin(unit)
+    await running.work
+  }
+
+  #begin(unit: Unit): OneFilling {
+    const filling = new OneFilling(this.#parts.payments.jobs.isBusy)
+    this.#running.set(unit.path, filling)
+    filling.run(this.#fill(unit, filling).finally(() => this.#running.delete(unit.path)))
+    return filling
+  }
+
+  async #fill(unit: Unit, filling: OneFilling): Promise<void> {
+    const { authority, debts, payments, log } = this.#parts
+    const { debt, note } = debts.open([unit.path])
+    try {
+      try {
+        await authority.commit({ changes: [note] })
+      } catch (error) {
+        debts.leave(debt)
+        throw error
+      }
+      const watching = unit.digest === undefined ? {} : { id: filling.upload, onProgress: (size: number) => filling.grow(size) }
+      if (!(await payments.pay(debt, watching))) throw new StorageFailedError(`the copy has no room for ${unit.path}`, { isFull: true })
+      this.#failed.delete(unit.path)
+    } catch (err) {
+      log.debug({ err, path: unit.path }, 'could not be copied into the copy')
+      this.#failed.delete(unit.path)
+      this.#failed.set(unit.path, performance.now() + PATIENCE)
+      for (const oldest of this.#failed.keys()) {
+        if (this.#failed.size <= MOST_FAILED) break
+        this.#failed.delete(oldest)
+      }
+      throw err
+    }
+  }
+}
+
+class OneFilling implements Filling {
+  readonly upload: string = newUpload()
+  work: Promise<void> = Promise.resolve()
+  readonly isQueued: boolean
+  size = 0
+  hasEnded = false
+  #more: PromiseWithResolvers<void> = Promise.withResolvers()
+
+  constructor(isQueued: boolean) {
+    this.isQueued = isQueued
+  }
+
+  run(work: Promise<void>): void {
+    this.work = work
+    const end = (): void => {
+      this.hasEnded = true
+      this.#more.resolve()
+    }
+    work.then(end, end)
+  }
+
+  grow(size: number): void {
+    this.size = size
+    this.#more.resolve()
+    this.#more = Promise.withResolvers()
+  }
+
+  next(): Promise<void> {
+    return this.#more.promise
+  }
+}

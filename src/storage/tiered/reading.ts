@@ -1,0 +1,238 @@
+import { ObjectUnknownError } from '../errors.ts'
+import type { AbortOptions, ChunkHashes, ObjectStore, ReadOptions } from '../object-store.ts'
+import { within, type Away } from './away.ts'
+import type { Debts } from './debts.ts'
+import type { Fills } from './fills.ts'
+import type { TierPlaces, Unit } from './places.ts'
+
+type Store = ObjectStore & ChunkHashes
+
+export interface ReadingParts {
+  readonly authority: Store
+  readonly copy: Store
+  readonly places: TierPlaces
+  readonly first: 'copy' | 'authority'
+  readonly away: Away
+  readonly debts: Debts
+  /** Undefined: what the copy lacks it goes on to lack. */
+  readonly fills: Fills | undefined
+}
+
+/** Milliseconds that the copy may take where the authority could answer, and for the next piece of a stream. */
+const LIMIT = 3000
+/** … and where it has to read all of an object first. */
+const LONG = 10 * 60 * 1000
+
+/** Bytes that who reads rather waits for than asks the authority once more. */
+const NEAR = 8 * 1024 * 1024
+
+/** What the copy said: that it has it, that it has it not; undefined: nothing, or it was not asked. */
+type Said<T> = { readonly has: T } | 'absent' | undefined
+
+/** How far somebody has come who reads an object. */
+class Cursor {
+  at: number
+  left: number | undefined
+  passed = 0
+
+  constructor({ start = 0, length }: ReadOptions) {
+    this.at = start
+    this.left = length
+  }
+
+  get range(): ReadOptions {
+    return { start: this.at, length: this.left }
+  }
+
+  pass(bytes: number): void {
+    this.at += bytes
+    this.passed += bytes
+    if (this.left !== undefined) this.left -= bytes
+  }
+}
+
+/** Answers from either, for what is fixed. Where the copy does not answer, the word of the authority counts. */
+export class Reading {
+  readonly #parts: ReadingParts
+
+  constructor(parts: ReadingParts) {
+    this.#parts = parts
+  }
+
+  /** @param isAbsent whether an answer says that there is nothing */
+  async ask<T>(path: string, options: AbortOptions, ask: (store: Store, options: AbortOptions) => Promise<T>, isAbsent: (answer: T) => boolean): Promise<T> {
+    const { authority, first, fills } = this.#parts
+    const unit = this.#unitOf(path)
+    if (unit === undefined) return ask(authority, options)
+    const askCopy = (): Promise<Said<T>> => this.#askCopy(path, options, ask, isAbsent)
+    if (first === 'copy') {
+      const said = await askCopy()
+      if (typeof said === 'object') return said.has
+      const answer = await ask(authority, options)
+      if (said === 'absent' && !isAbsent(answer)) fills?.want(unit)
+      return answer
+    }
+    let failure: { readonly error: unknown } | undefined
+    let answer: T | undefined
+    try {
+      answer = await ask(authority, options)
+      if (!isAbsent(answer)) return answer
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      failure = { error }
+    }
+    const said = await askCopy()
+    if (typeof said === 'object') return said.has
+    if (failure !== undefined) throw failure.error
+    return answer as T
+  }
+
+  /** The bytes of an object: where one breaks off, the other goes on. */
+  async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
+    const { authority, first, fills } = this.#parts
+    const unit = this.#unitOf(path)
+    if (unit === undefined) return yield* authority.read(path, options)
+    const cursor = new Cursor(options)
+    if (first === 'copy') {
+      const said = fills?.of(unit) === undefined ? yield* this.#readCopy(path, options, cursor) : 'absent'
+      if (typeof said === 'object') return
+      if (said === 'absent' && fills !== undefined && (yield* this.#fillAndFollow(unit, path, options, cursor))) return
+      return yield* this.#readAuthority(path, options, cursor)
+    }
+    let failure: { readonly error: unknown } | undefined
+    try {
+      return yield* this.#readAuthority(path, options, cursor)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (!(error instanceof ObjectUnknownError) || cursor.passed > 0) failure = { error }
+    }
+    const said = yield* this.#readCopy(path, options, cursor)
+    if (typeof said === 'object') return
+    throw failure === undefined ? new ObjectUnknownError(path) : failure.error
+  }
+
+  /** Of either: the authority has them at hand more often. */
+  async chunkHashes(path: string, options: AbortOptions = {}): Promise<Uint8Array> {
+    const { authority, copy, away } = this.#parts
+    try {
+      return await authority.chunkHashes(path, options)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (this.#unitOf(path) === undefined || !(await this.#mayAsk(path, options))) throw error
+      return await away.ask((signal) => copy.chunkHashes(path, { signal }), { limit: LONG, signal: options.signal }).catch(() => {
+        options.signal?.throwIfAborted()
+        throw error
+      })
+    }
+  }
+
+  /** Whether an object can be had from the copy itself, now. */
+  async hasInCopy(path: string, options: AbortOptions = {}): Promise<boolean> {
+    const unit = this.#unitOf(path)
+    if (unit === undefined) return false
+    const said = await this.#askCopy(path, options, (store, asking) => store.stat(path, asking), (stat) => stat === undefined)
+    if (said === 'absent') this.#parts.fills?.want(unit)
+    return typeof said === 'object'
+  }
+
+  async *#readAuthority(path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, void, void> {
+    for await (const chunk of this.#parts.authority.read(path, { ...options, ...cursor.range })) {
+      cursor.pass(chunk.byteLength)
+      yield chunk
+    }
+  }
+
+  async *#readCopy(path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, Said<true>, void> {
+    const { copy, away } = this.#parts
+    if (!(await this.#mayAsk(path, options))) return undefined
+    try {
+      yield* this.#watched(copy.read(path, { ...options, ...cursor.range }), options, cursor)
+      return { has: true }
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (error instanceof ObjectUnknownError) return cursor.passed === 0 ? 'absent' : undefined
+      if (error instanceof TypeError) throw error
+      away.failed(error)
+      return undefined
+    }
+  }
+
+  /** Reads what is on its way into the copy, at the reader's own speed: so it is asked for once, however many want it. Whether all of it was read. */
+  async *#fillAndFollow(unit: Unit, path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, boolean, void> {
+    const { authority, copy, fills } = this.#parts
+    const stat = await authority.stat(path, options)
+    if (stat === undefined) return false
+    fills?.want(unit)
+    const filling = unit.path === path ? fills?.of(unit) : undefined
+    if (filling === undefined || filling.isQueued || cursor.at > filling.size + NEAR) return false
+    const end = Math.min(stat.size, cursor.at + (cursor.left ?? Infinity))
+    try {
+      while (cursor.at < end) {
+        const more = filling.next()
+        if (filling.hasEnded) break
+        if (filling.size <= cursor.at) await within(LIMIT, options.signal, () => more)
+        else yield* this.#watched(copy.uploads.read(filling.upload, { ...cursor.range, signal: options.signal }), options, cursor)
+      }
+      if (cursor.at >= end) return true
+    } catch {
+      // It is an object by now, or is not going to be: there are others to go on with.
+      options.signal?.throwIfAborted()
+    }
+    const said = yield* this.#readCopy(path, options, cursor)
+    return typeof said === 'object'
+  }
+
+  /** Each piece has to come in time; how long its reader takes does not count. */
+  async *#watched(source: AsyncIterable<Uint8Array>, { signal }: AbortOptions, cursor: Cursor): AsyncGenerator<Uint8Array, void, void> {
+    const iterator = source[Symbol.asyncIterator]()
+    let isStuck = true
+    try {
+      for (;;) {
+        const next = await within(LIMIT, signal, () => iterator.next())
+        if (next.done === true) {
+          isStuck = false
+          return
+        }
+        cursor.pass(next.value.byteLength)
+        isStuck = false
+        yield next.value
+        isStuck = true
+      }
+    } finally {
+      const ended = iterator.return?.().then(undefined, () => {})
+      if (!isStuck) await ended
+    }
+  }
+
+  async #askCopy<T>(path: string, options: AbortOptions, ask: (store: Store, options: AbortOptions) => Promise<T>, isAbsent: (answer: T) => boolean): Promise<Said<T>> {
+    const { copy, away } = this.#parts
+    if (!(await this.#mayAsk(path, options))) return undefined
+    try {
+      const answer = await away.ask((signal) => ask(copy, { signal }), { limit: LIMIT, signal: options.signal })
+      return isAbsent(answer) ? 'absent' : { has: answer }
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (error instanceof TypeError) throw error
+      return undefined
+    }
+  }
+
+  async #mayAsk(path: string, { signal }: AbortOptions): Promise<boolean> {
+    const { away, debts } = this.#parts
+    if (away.reason !== undefined) {
+      void away.look()
+      return false
+    }
+    try {
+      return !(await debts.concern(path, { signal }))
+    } catch {
+      signal?.throwIfAborted()
+      return false
+    }
+  }
+
+  #unitOf(path: string): Unit | undefined {
+    const { places } = this.#parts
+    return places.isShared(path) ? places.unitOf(path) : undefined
+  }
+}
