@@ -7,6 +7,8 @@ export interface Request {
   /** Path and query. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Without the login. @default false */
+  readonly anonymous?: boolean
   /** Bytes as they go over the wire: framed already, where `headers` announces a transfer coding. */
   readonly body?: Iterable<Uint8Array>
   /** Sees the body as it arrives; a chunk is gone afterwards. @default the body is kept */
@@ -70,7 +72,8 @@ export class Connection {
     })
     answer.catch(() => {})
     const headers = Object.entries(request.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`)
-    this.#socket.write(`${request.method} ${request.path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\nAuthorization: ${AUTHORIZATION}\r\n${headers.join('')}\r\n`)
+    const login = request.anonymous === true ? '' : `Authorization: ${AUTHORIZATION}\r\n`
+    this.#socket.write(`${request.method} ${request.path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#port}\r\n${login}${headers.join('')}\r\n`)
     for (const chunk of request.body ?? []) {
       // An early answer is an error: no need to send the rest.
       if (this.#pending === undefined) break

@@ -11,7 +11,7 @@ export interface PushJob {
   readonly images: readonly { readonly name: string; readonly tag: string; /** Bytes of each. */ readonly layers: readonly number[] }[]
 }
 
-/** Pulls an image into nothing, in `streams` streams at once, over one connection each. */
+/** Pulls an image into nothing, in `streams` streams at once, over one connection each, and one to where blobs are had instead. */
 export interface PullJob {
   readonly kind: 'pull'
   readonly port: number

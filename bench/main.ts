@@ -12,12 +12,13 @@ import { lists } from './cases/lists.ts'
 import { manifests } from './cases/manifests.ts'
 import { pull1, pull8 } from './cases/pull.ts'
 import { push1, push8 } from './cases/push.ts'
+import { pullFromBucket, pullRedirected, pushToBucket } from './cases/bucket.ts'
 import { wrkInstalled } from './hammer.ts'
 import { PEERS, type PeerId } from './peers.ts'
 import { machine, table, type Measured, type Round, type VersionedPeer } from './report.ts'
 import type { Server } from './server.ts'
 
-const CASES: readonly Case[] = [push1, push8, pull1, pull8, manifests, cloneByGateway, cloneByBitswap, disk, lists, pushToKubo, pullFromKubo, cloneToKubo, cloneAndPull]
+const CASES: readonly Case[] = [push1, push8, pull1, pull8, manifests, cloneByGateway, cloneByBitswap, disk, lists, pushToKubo, pullFromKubo, cloneToKubo, cloneAndPull, ...pushToBucket, ...pullFromBucket, ...pullRedirected]
 const USAGE = `bench [filter] [--runs N] [--peers id,id] [--dir DIRECTORY]
 
   filter   only cases whose name contains it: ${CASES.map(({ name }) => name).join(' ')}

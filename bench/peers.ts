@@ -1,15 +1,17 @@
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { onBucket as bucketFlags } from '../test/e2e/harness/bucket-flags.ts'
 import { Kubo } from '../test/e2e/harness/kubo.ts'
+import { distributionOnBucket, onBucket } from './bucket-peers.ts'
+import { DISTRIBUTION, DOCKER_REGISTRY, distribution } from './distribution.ts'
 import { passwordLine } from './login.ts'
 import { peakMemory } from './processes.ts'
 import { freePort, startServer, type Command, type Server } from './server.ts'
 
-export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2' | 'disco-guarded' | 'disco-kubo' | 'go-disco' | 'kubo'
+export type PeerId = 'docker-registry' | 'distribution' | 'disco' | 'disco-2' | 'disco-guarded' | 'disco-kubo' | 'go-disco' | 'kubo' | 'docker-registry-s3' | 'distribution-s3' | 'disco-s3'
 
 /** One of the registries that are measured. */
 export interface Peer {
@@ -25,20 +27,25 @@ export interface Peer {
 }
 
 const DISCO = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-const GOBIN = process.env['GOBIN'] ?? join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin')
-const PATH = { PATH: [process.env['PATH'], '/usr/local/go/bin', GOBIN].join(delimiter) }
 export const IPFS: string = fileURLToPath(new URL('../.tools/bin/ipfs', import.meta.url))
 const KUBO_INSTALL = 'npm test -- e2e builds Kubo'
+const PRIVATE = ['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0']
 const run = promisify(execFile)
 
 export const PEERS: readonly Peer[] = [
-  distribution('docker-registry', 'docker-registry', 'docker-registry', 'apt-get install docker-registry'),
-  distribution('distribution', 'Distribution', 'registry', 'go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2'),
+  distribution('docker-registry', DOCKER_REGISTRY),
+  distribution('distribution', DISTRIBUTION),
   disco('disco', 'Disco', async () => []),
   disco('disco-2', 'Disco, 2 processes', async () => ['--processes', '2']),
   disco('disco-guarded', 'Disco, with login, rules, metrics and access log', guarded),
   onKubo('disco-kubo', 'Disco on Kubo', 'it is this repository', async (directory, url, extra) => discoCommand(directory, ['--kubo', url, ...extra])),
   onKubo('go-disco', 'The original Disco', 'name its binary in GO_DISCO', goDisco),
+  onBucket('docker-registry-s3', { ...DOCKER_REGISTRY, title: 'docker-registry on S3' }, distributionOnBucket(DOCKER_REGISTRY)),
+  onBucket('distribution-s3', { ...DISTRIBUTION, title: 'Distribution on S3' }, distributionOnBucket(DISTRIBUTION)),
+  onBucket('disco-s3', { title: 'Disco on S3', install: 'it is this repository', version: revision }, async (directory, { options }, redirect) => {
+    const { port, command } = await discoCommand(directory, PRIVATE)
+    return { port, command: { ...command, env: bucketFlags(options, { redirect }) } }
+  }),
   {
     id: 'kubo',
     title: 'Kubo alone',
@@ -58,15 +65,20 @@ function disco(id: PeerId, title: string, options: (directory: string) => Promis
     title,
     install: 'it is this repository',
     global: true,
-    version: async () => (await run('git', ['-C', fileURLToPath(new URL('.', import.meta.url)), 'rev-parse', '--short', 'HEAD'])).stdout.trim(),
+    version: revision,
     async start(directory, extra = []) {
-      const { port, command } = await discoCommand(directory, ['--network', 'private', '--listen', '/ip4/127.0.0.1/tcp/0', ...await options(directory), ...extra])
+      const { port, command } = await discoCommand(directory, [...PRIVATE, ...await options(directory), ...extra])
       return await startServer(port, directory, command)
     },
   }
 }
 
-interface Started {
+async function revision(): Promise<string> {
+  return (await run('git', ['-C', fileURLToPath(new URL('.', import.meta.url)), 'rev-parse', '--short', 'HEAD'])).stdout.trim()
+}
+
+/** How one is started, and the port on which it answers then. */
+export interface Started {
   readonly port: number
   readonly command: Command
 }
@@ -148,31 +160,4 @@ async function guarded(directory: string): Promise<readonly string[]> {
     '',
   ].join('\n'))
   return ['--config', config]
-}
-
-/** Both generations of Distribution, without a log of requests, with the cache that its sample configuration has. */
-function distribution(id: PeerId, title: string, file: string, install: string): Peer {
-  return {
-    id,
-    title,
-    install,
-    global: false,
-    version: async () => / v?(\d[\d.]*)/.exec((await run(file, ['--version'], { env: { ...process.env, ...PATH } })).stdout)?.[1] ?? '',
-    async start(directory) {
-      const port = await freePort()
-      const data = join(directory, 'data')
-      const config = join(directory, 'config.yml')
-      await mkdir(data)
-      await writeFile(config, [
-        'version: 0.1',
-        'log: { level: error, accesslog: { disabled: true } }',
-        `storage: { filesystem: { rootdirectory: ${JSON.stringify(data)} }, cache: { blobdescriptor: inmemory } }`,
-        `http: { addr: "127.0.0.1:${port}" }`,
-        '',
-      ].join('\n'))
-      // Distribution v3 else looks for a collector of traces.
-      const env = { ...PATH, OTEL_TRACES_EXPORTER: 'none' }
-      return await startServer(port, data, { file, args: ['serve', config], env })
-    },
-  }
 }

@@ -16,7 +16,7 @@ export interface VersionedPeer {
   readonly version: string
 }
 
-const OURS: readonly PeerId[] = ['disco', 'disco-2', 'disco-guarded', 'disco-kubo']
+const OURS: readonly PeerId[] = ['disco', 'disco-2', 'disco-guarded', 'disco-kubo', 'disco-s3']
 
 export function machine(fileSystem: string): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown CPU'

@@ -23,6 +23,8 @@ export interface Server {
   readonly pid: number
   /** Where it keeps its images, if it does. */
   readonly kubo?: Kubo
+  /** Of the S3 server where it keeps them. */
+  readonly bucketPid?: number
   /** Everything that it has written to standard output and error so far. */
   output(): string
   /** Peak resident memory of each of its processes, in bytes. */
