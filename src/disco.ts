@@ -113,7 +113,7 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
   const store = observability.store(storage.store)
   // Another process of this registry has asked already who comes by the socket.
   const access = local ? undefined : parts.adopt(await createAccess(config, log.child({ name: 'auth' })), (created) => created.close())
-  const network = upstream === undefined
+  const network = upstream === undefined && storage.network !== undefined
     ? parts.adopt(storage.network({ config, observability, log: log.child({ name: 'ipfs' }) }), (created) => created.stop())
     : undefined
   const core = createCore(config, store, storage.links)
@@ -124,9 +124,9 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
     ),
     (created) => created.close(),
   )
-  const upkeep = network && parts.adopt(createUpkeep({ config, storage, core, log }), (created) => created.stop())
+  const upkeep = upstream === undefined ? parts.adopt(createUpkeep({ config, storage, core, log }), (created) => created.stop()) : undefined
   const notifications = parts.adopt(
-    createNotifications({ config, store, deliver: upstream === undefined, shared: storage.apart, log: log.child({ name: 'notifications' }) }),
+    createNotifications({ config, store, deliver: upstream === undefined, shared: storage.shared, log: log.child({ name: 'notifications' }) }),
     (created) => created?.stop(),
   )
   observability.notifications(notifications)
@@ -137,13 +137,13 @@ async function assemble(config: Config, { log, socket, upstream, processName: na
       registry,
       registryFor: reporting(config, registry, notifications),
       policy: policyOf(config),
-      gateway: createGateway(observability.blocks(index.blocks, 'gateway')),
+      gateway: createGateway(observability.blocks(storage.blocks ?? index.blocks, 'gateway')),
       authorizer: observability.authorizer(access?.authorizer),
       services: access?.services,
       health: observability.services,
       observer: observability.observers.requests,
       accessLogDisabled: config.accessLogDisabled,
-      elsewhere: other === undefined || config.noClone ? undefined : forwarding(other, storage.store),
+      elsewhere: other === undefined || config.noClone || storage.network === undefined ? undefined : forwarding(other, storage.store),
     },
   )
   parts.defer(() => http.stop(config.drainTimeout))

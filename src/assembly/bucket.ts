@@ -10,6 +10,8 @@ import type { Logger } from '../telemetry/logger.ts'
 export const BUCKET_CHECKS: ValueChecks = {
   storageS3: (bucket) => void (bucket && settle(bucket)),
   storageR2: (bucket) => void (bucket && settle({ ...bucket, r2: true })),
+  cacheS3: (bucket) => void (bucket && settle(bucket)),
+  cacheR2: (bucket) => void (bucket && settle({ ...bucket, r2: true })),
 }
 
 /** What is wrong, by the codes of S3 and of systems, and what may help. */

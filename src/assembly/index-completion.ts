@@ -1,5 +1,6 @@
-import { rescan, type RescanParts } from '../global/rescan.ts'
+import type { ImageIndexer } from '../global/image-indexer.ts'
 import { Rounds } from '../storage/rounds.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Background } from './storage.ts'
 
 /** Milliseconds between two looks at least; and how much longer than one that found nothing took, so that large stores are not always looked at. */
@@ -11,11 +12,13 @@ const PAUSE_FACTOR = 50
  * into the store from then on, so that any of several Discos serves the images of all to peers.
  */
 export class IndexCompletion implements Background {
-  readonly #parts: RescanParts
+  readonly #images: ImageIndexer
+  readonly #log: Logger
   readonly #rounds = new Rounds((signal) => this.#round(signal))
 
-  constructor(parts: Omit<RescanParts, 'hopeless'>) {
-    this.#parts = { ...parts, hopeless: new Set() }
+  constructor(images: ImageIndexer, log: Logger) {
+    this.#images = images
+    this.#log = log
   }
 
   start(): void {
@@ -27,14 +30,13 @@ export class IndexCompletion implements Background {
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { log } = this.#parts
     const begun = performance.now()
     try {
-      const found = await rescan(this.#parts, { signal })
+      const found = await this.#images.complete({ signal })
       if (found === 0) return Math.max(LEAST_PAUSE, PAUSE_FACTOR * (performance.now() - begun))
-      log.info({ images: found }, 'indexed the blocks of images that were here')
+      this.#log.info({ images: found }, 'indexed the blocks of images that were here')
     } catch (err) {
-      if (!signal.aborted) log.warn({ err }, 'could not look for images that the index lacks')
+      if (!signal.aborted) this.#log.warn({ err }, 'could not look for images that the index lacks')
     }
     return LEAST_PAUSE
   }

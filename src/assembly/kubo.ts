@@ -20,6 +20,7 @@ import { EmbeddedStore } from '../storage/embedded/store.ts'
 import type { AbortOptions, ObjectReader } from '../storage/object-store.ts'
 import type { CheckOptions, Probe } from '../telemetry/health.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { ofParts } from './parts.ts'
 import type { ImagePin, OpenReader } from './reader.ts'
 import type { BuiltStorage, NamedCheck } from './storage.ts'
 import { Tidier } from './tidier.ts'
@@ -30,8 +31,7 @@ import { Tidier } from './tidier.ts'
  * @throws KuboUnfitError, StorageFailedError
  */
 export async function openKubo({ data, kubo, pinning, readonly }: Config, log: Logger): Promise<BuiltStorage> {
-  const parts = new AsyncDisposableStack()
-  try {
+  return ofParts(async (parts) => {
     const nodes = parts.adopt(kuboNodes(kubo), (opened) => opened.close())
     const watch = new NodeWatch(nodes.all, log)
     await watch.check()
@@ -58,7 +58,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
       pushed: pins,
       queue: index.queue,
       database,
-      apart: false,
+      shared: false,
       nodes: () => watch.states,
       ...(pinning.length > 0 && { remotePins: () => pins.counts() }),
       checks: checksOf(nodes),
@@ -69,10 +69,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
       }),
       close: () => parts.disposeAsync(),
     }
-  } catch (error) {
-    await parts.disposeAsync()
-    throw error
-  }
+  })
 }
 
 /** What an image's pins are named after. */

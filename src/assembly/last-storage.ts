@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/options.ts'
 import { withoutUser } from '../oci/url-user.ts'
-import { bucketName, bucketOf } from './bucket.ts'
+import { cachePlace, placeName, plainPlace } from './place.ts'
 
 /** Where the images of a data directory are, where that is not the directory itself. Of no use to who wants in. */
 interface Note {
@@ -16,7 +16,7 @@ const FILE = 'storage.json'
 
 /** Has the data directory know where its images are, for commands that are not told. Those in memory are nowhere afterwards. */
 export function noteStorage(config: Config): void {
-  if (config.storageInmemory) return
+  if (plainPlace(config)?.driver === 'inmemory') return
   const file = join(config.data, FILE)
   const note = noteOf(config)
   const text = note && `${JSON.stringify(note)}\n`
@@ -41,10 +41,10 @@ export function lastStorage(data: string): Partial<Config> {
 }
 
 function noteOf(config: Config): Note | undefined {
-  const { kubo, storageFilesystem } = config
-  const bucket = bucketOf(config)
-  if (bucket !== undefined) return { name: `the ${bucketName(bucket)}: name it by --config` }
-  if (storageFilesystem !== undefined) return { name: storageFilesystem, options: { storageFilesystem } }
+  const { kubo } = config
+  const place = config.replicas ? cachePlace(config) : plainPlace(config)
+  if (place?.driver === 'filesystem') return { name: place.root, options: { storageFilesystem: place.root } }
+  if (place !== undefined) return { name: `the ${placeName(place)}: name it by --config` }
   if (kubo.length === 0) return undefined
   const bare = kubo.map(({ url, token }) => ({ ...withoutUser(url), token }))
   const urls = bare.map(({ url }) => url.href.replace(/\/$/, ''))

@@ -8,7 +8,7 @@ import type { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
 import { EmbeddedNetwork } from '../ipfs/embedded/network.ts'
 import { parseMultiaddr, parsePeers } from '../ipfs/embedded/network-peers.ts'
 import { sessionOpener } from '../ipfs/embedded/session-opener.ts'
-import type { IpfsNetwork } from '../ipfs/node.ts'
+import type { BlockReader, IpfsNetwork } from '../ipfs/node.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Observability } from './observability.ts'
@@ -26,8 +26,8 @@ export const NETWORK_CHECKS: ValueChecks = {
   peer: (peers) => void parsePeers(peers),
 }
 
-/** The IPFS node that Disco is itself, as the configuration has it. */
-export function embeddedNetwork({ config, observability, log }: NetworkGround, store: ObjectStore, index: EmbeddedDagIndex): IpfsNetwork {
+/** The IPFS node that Disco is itself, as the configuration has it. @param blocks that peers get */
+export function embeddedNetwork({ config, observability, log }: NetworkGround, store: ObjectStore, index: EmbeddedDagIndex, blocks: BlockReader): IpfsNetwork {
   return new EmbeddedNetwork({
     options: {
       mode: config.network,
@@ -38,7 +38,7 @@ export function embeddedNetwork({ config, observability, log }: NetworkGround, s
       swarmKey: config.swarmKey,
       findTimeout: config.cloneTimeout,
     },
-    blocks: observability.blocks(index.blocks, 'bitswap'),
+    blocks: observability.blocks(blocks, 'bitswap'),
     queue: index.queue,
     session: sessionOpener({ store, index, observer: observability.observers.blocks, traceparent: observability.traceparent, log }),
     log,

@@ -2,17 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config/options.ts'
+import { ImageIndexer } from '../global/image-indexer.ts'
+import { LateBlocks } from '../global/late-blocks.ts'
 import { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
-import { uploadPlaces as places } from '../registry/paths.ts'
+import type { BlockReader } from '../ipfs/node.ts'
 import { Database } from '../storage/embedded/database.ts'
 import { EmbeddedStore } from '../storage/embedded/store.ts'
-import { FilesystemStore } from '../storage/filesystem/store.ts'
-import { MemoryStore } from '../storage/memory/store.ts'
 import type { ChunkHashes, ObjectStore } from '../storage/object-store.ts'
-import type { S3Options } from '../storage/bucket/s3/options.ts'
+import { silentLogger } from '../telemetry/create-logger.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { bucketOf, openBucket } from './bucket.ts'
+import { linksOf } from './links.ts'
 import { embeddedNetwork } from './network.ts'
+import { ofParts } from './parts.ts'
+import { imagesPlace, openPlace, type Place } from './place.ts'
 import type { BuiltStorage } from './storage.ts'
 
 /** Where Disco is a node itself, and tells from its index which slice of which object is which block. */
@@ -20,69 +22,38 @@ export interface OwnStorage extends BuiltStorage {
   readonly index: EmbeddedDagIndex
 }
 
-type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'redirectDisabled'>>
+type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'redirect' | 'redirectDisabled'>>
 
 /** The database of the data directory. */
 const DATABASE = 'disco.db'
 
-/** @throws StorageFailedError */
-export async function openWithOwnNode(config: Choice, log?: Logger): Promise<OwnStorage> {
-  if (config.storageInmemory) return openMemory()
-  const bucket = bucketOf(config)
-  if (bucket !== undefined) return openInBucket(bucket, config, log)
-  if (config.storageFilesystem !== undefined) return openFilesystem(config.storageFilesystem, config)
-  const store = await EmbeddedStore.open(config.data)
+/** What is derived from images that are elsewhere, and what peers are told, is in the data directory, each Disco's own. @throws StorageFailedError */
+export function openWithOwnNode(config: Choice, log: Logger = silentLogger()): Promise<OwnStorage> {
+  const place = imagesPlace(config)
+  return ofParts((parts) => (place === undefined ? openEmbedded(config, parts) : openAt(place, config, parts, log)))
+}
+
+async function openEmbedded({ data }: Choice, parts: AsyncDisposableStack): Promise<OwnStorage> {
+  const store = parts.adopt(await EmbeddedStore.open(data), (opened) => opened.close())
   const { database } = store
-  const index = await closingAfter(store, () => EmbeddedDagIndex.open(database, store))
-  return { ...withIndexOf(store, index), database, apart: false, close: () => store.close() }
+  const index = await EmbeddedDagIndex.open(database, store)
+  return { ...withIndexOf(store, index), database, shared: false, close: () => parts.disposeAsync() }
 }
 
-/** A plain directory; what is derived from it, and what peers are told, is in the data directory. */
-async function openFilesystem(root: string, { data, readonly }: Choice): Promise<OwnStorage> {
-  const store = await FilesystemStore.open(root, { places, readonly })
-  return closingAfter(store, () => withIndex(store, data, () => store.close()))
+async function openAt(place: Place, { data, readonly, redirect, redirectDisabled = false }: Choice, parts: AsyncDisposableStack, log: Logger): Promise<OwnStorage> {
+  const { store, links } = parts.adopt(await openPlace(place, { readonly, log }), (opened) => opened.close())
+  // An index of what is in memory goes with it.
+  const directory = place.driver === 'inmemory' ? parts.adopt(await mkdtemp(join(tmpdir(), 'disco-index-')), (path) => rm(path, { recursive: true, force: true })) : data
+  const database = parts.adopt(await Database.open(join(directory, DATABASE)), (opened) => opened.close())
+  const index = await EmbeddedDagIndex.open(database, store, { apart: true })
+  const images = parts.adopt(new ImageIndexer({ store, index, provides: index, log: log.child({ name: 'index' }) }), (created) => created.close())
+  const sent = linksOf({ redirect: redirect ?? (redirectDisabled ? undefined : true) }, links)
+  return { ...withIndexOf(store, index, new LateBlocks(index.blocks, images)), links: sent, database, images, shared: true, close: () => parts.disposeAsync() }
 }
 
-/** A bucket, of any number of Discos; what is derived from it, and what peers are told, is each one's own. */
-async function openInBucket(bucket: S3Options, { data, readonly, redirectDisabled }: Choice, log?: Logger): Promise<OwnStorage> {
-  const store = await openBucket(bucket, { readonly, log })
-  return closingAfter(store, async () => ({ ...(await withIndex(store, data, () => store.close())), links: redirectDisabled === true ? undefined : store }))
-}
-
-async function openMemory(): Promise<OwnStorage> {
-  const directory = await mkdtemp(join(tmpdir(), 'disco-index-'))
-  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true })
-  try {
-    return await withIndex(new MemoryStore(), directory, remove)
-  } catch (error) {
-    await remove()
-    throw error
-  }
-}
-
-async function withIndex(store: ObjectStore & ChunkHashes, directory: string, closeStore: () => Promise<void>): Promise<OwnStorage> {
-  const database = await Database.open(join(directory, DATABASE))
-  const close = async (): Promise<void> => {
-    await database.close()
-    await closeStore()
-  }
-  const index = await closingAfter(database, () => EmbeddedDagIndex.open(database, store, { apart: true }))
-  return { ...withIndexOf(store, index), database, apart: true, close }
-}
-
-function withIndexOf(store: ObjectStore & ChunkHashes, index: EmbeddedDagIndex): Omit<OwnStorage, 'database' | 'apart' | 'close'> {
+function withIndexOf(store: ObjectStore & ChunkHashes, index: EmbeddedDagIndex, blocks: BlockReader = index.blocks): Omit<OwnStorage, 'database' | 'shared' | 'close'> {
   return {
-    store, index, provides: index, queue: index.queue, indexed: () => index.blocks.objects, checks: [], background: [],
-    network: (ground) => embeddedNetwork(ground, store, index),
-  }
-}
-
-/** What is open already is closed when the rest fails. */
-async function closingAfter<T>(open: { close(): Promise<void> }, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    await open.close()
-    throw error
+    store, index, blocks, provides: index, queue: index.queue, indexed: () => index.blocks.objects, checks: [], background: [],
+    network: (ground) => embeddedNetwork(ground, store, index, blocks),
   }
 }

@@ -1,13 +1,11 @@
 import { stat } from 'node:fs/promises'
 import type { Config } from '../config/options.ts'
 import { ConfigError } from '../config/problem.ts'
-import { uploadPlaces as places } from '../registry/paths.ts'
 import { StoreReader } from '../storage/embedded/store-reader.ts'
-import { FilesystemReader } from '../storage/filesystem/reader.ts'
 import type { ObjectReader } from '../storage/object-store.ts'
-import { bucketOf, openBucket } from './bucket.ts'
 import { openKuboReader } from './kubo.ts'
 import { lastStorage } from './last-storage.ts'
+import { cachePlace, openPlaceReader, plainPlace } from './place.ts'
 import { driverOf } from './storage.ts'
 
 /** What has become of an image at a remote pinning service. */
@@ -28,21 +26,17 @@ export interface OpenReader {
 /** What `disco images` and `disco cid` look into. @throws ConfigError, StorageFailedError, or Error where nothing is yet, or elsewhere */
 export async function openReader(given: Config): Promise<OpenReader> {
   const config = driverOf(given) === 'embedded' ? { ...given, ...lastStorage(given.data) } : given
-  if (config.storageInmemory) throw new ConfigError([{ where: 'storage.inmemory', reason: 'images in memory are gone with their process: there is nothing to look into' }])
-  if (config.kubo.length > 0) return openKuboReader(config)
-  const bucket = bucketOf(config)
-  if (bucket !== undefined) {
-    const reader = await openBucket(bucket, { readonly: true })
-    return { reader, close: () => reader.close() }
-  }
-  const place = config.storageFilesystem ?? config.data
-  const opened = (await isThere(place)) ? openDirectory(config) : undefined
-  if (opened === undefined) throw new Error(`nothing is at ${place} yet: serve once, or name the data directory by --data`)
+  const place = config.replicas ? cachePlace(config) : plainPlace(config)
+  if (place?.driver === 'inmemory') throw new ConfigError([{ where: 'storage.inmemory', reason: 'images in memory are gone with their process: there is nothing to look into' }])
+  if (config.kubo.length > 0 && place === undefined) return openKuboReader(config)
+  if (place !== undefined && place.driver !== 'filesystem') return openPlaceReader(place)
+  const directory = place?.root ?? config.data
+  const opened = (await isThere(directory)) ? await (place === undefined ? openEmbeddedReader(config) : openPlaceReader(place)) : undefined
+  if (opened === undefined) throw new Error(`nothing is at ${directory} yet: serve once, or name the data directory by --data`)
   return opened
 }
 
-function openDirectory({ data, storageFilesystem }: Config): OpenReader | undefined {
-  if (storageFilesystem !== undefined) return { reader: new FilesystemReader(storageFilesystem, places), close: () => {} }
+function openEmbeddedReader({ data }: Config): OpenReader | undefined {
   const reader = StoreReader.open(data)
   return reader && { reader, close: () => reader.close() }
 }

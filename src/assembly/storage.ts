@@ -1,14 +1,18 @@
 import type { Config } from '../config/options.ts'
+import type { ImageIndexer } from '../global/image-indexer.ts'
 import type { ProvideTable } from '../ipfs/embedded/provide-table.ts'
 import type { RemotePinCount } from '../ipfs/kubo/pins/remote-pin-table.ts'
-import type { DagIndex, IpfsNetwork, OuterNode, ProvideQueue } from '../ipfs/node.ts'
+import type { BlockReader, DagIndex, IpfsNetwork, OuterNode, ProvideQueue } from '../ipfs/node.ts'
 import type { Database } from '../storage/embedded/database.ts'
 import type { ChunkHashes, ObjectLinks, ObjectStore } from '../storage/object-store.ts'
 import type { CheckOptions, Probe } from '../telemetry/health.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { openCacheOnly } from './cache-only.ts'
 import { openKubo } from './kubo.ts'
 import type { NetworkGround } from './network.ts'
 import { openWithOwnNode } from './own-node.ts'
+import { cachePlace, plainPlace } from './place.ts'
+import { openTiered } from './tiered.ts'
 
 /** Where images are, which IPFS blocks they are made of, and who exchanges those with others. */
 export interface BuiltStorage {
@@ -24,8 +28,12 @@ export interface BuiltStorage {
   readonly queue: Pick<ProvideTable, 'count'>
   /** Of the data directory. */
   readonly database: Database
-  /** The index is kept apart from the images: it may lack some of them. */
-  readonly apart: boolean
+  /** Completes an index that is kept apart from the images, and so may lack some of them. */
+  readonly images?: ImageIndexer
+  /** What others are given. @default the blocks that are in the index */
+  readonly blocks?: BlockReader
+  /** Other Discos, each with its own data directory, may be on the store. */
+  readonly shared: boolean
   /** Objects whose blocks are indexed here. */
   readonly indexed?: () => number
   /** Nodes that are programs of their own, as they were seen last. @default none: the network is a node */
@@ -36,8 +44,8 @@ export interface BuiltStorage {
   readonly checks: readonly NamedCheck[]
   /** What goes on beside the requests, in one process. */
   readonly background: readonly Background[]
-  /** For one process of a registry. */
-  network(ground: NetworkGround): IpfsNetwork
+  /** For one process of a registry. @default there is no IPFS */
+  network?: (ground: NetworkGround) => IpfsNetwork
   close(): Promise<void>
 }
 
@@ -58,14 +66,14 @@ export interface Background {
  * @throws ConfigError, StorageFailedError, KuboUnfitError
  */
 export async function openStorage(config: Config, log: Logger): Promise<BuiltStorage> {
-  return config.kubo.length > 0 ? openKubo(config, log) : openWithOwnNode(config, log)
+  const cache = cachePlace(config)
+  if (cache !== undefined && config.cacheOnly) return openCacheOnly(cache, config, log)
+  const openIpfs = (): Promise<BuiltStorage> => (config.kubo.length > 0 ? openKubo(config, log) : openWithOwnNode(config, log))
+  return cache === undefined ? openIpfs() : openTiered(cache, config, openIpfs, log)
 }
 
 /** What Distribution calls a driver. */
-export function driverOf({ kubo, storageInmemory, storageFilesystem, storageS3, storageR2 }: Pick<Config, 'kubo' | 'storageInmemory' | 'storageFilesystem' | 'storageS3' | 'storageR2'>): string {
-  if (kubo.length > 0) return 'ipfs'
-  if (storageInmemory) return 'inmemory'
-  if (storageS3 !== undefined) return 's3'
-  if (storageR2 !== undefined) return 'r2'
-  return storageFilesystem === undefined ? 'embedded' : 'filesystem'
+export function driverOf(config: Config): string {
+  if (config.kubo.length > 0 && !config.cacheOnly) return 'ipfs'
+  return plainPlace(config)?.driver ?? 'embedded'
 }

@@ -25,8 +25,8 @@ export function createUpkeep({ config, storage, core, log }: UpkeepGround): Upke
     { removeUploads: core.removeUploads.bind(core), log: log.child({ name: 'housekeeping' }) },
     { enabled: config.uploadPurging, age: config.uploadPurgingAge, interval: config.uploadPurgingInterval, dryRun: config.uploadPurgingDryRun },
   )
-  const { apart, background } = storage
-  const completion = apart ? new IndexCompletion({ ...storage, log: log.child({ name: 'index' }) }) : undefined
+  const { images, background } = storage
+  const completion = images && new IndexCompletion(images, log.child({ name: 'index' }))
   return {
     async start() {
       for (const part of background) part.start()

@@ -1,20 +1,24 @@
-import { bucketName, bucketOf } from '../assembly/bucket.ts'
+import { cachePlace, placeName, plainPlace, sendsToBucket, type Place } from '../assembly/place.ts'
 import type { Config } from '../config/options.ts'
 import type { NodeInfo, OuterNode } from '../ipfs/node.ts'
 
 /** What is told about the node, or the nodes, before the registry answers: data directory, storage, network, peer ids, addresses. */
 export function nodeLines(config: Config, info: NodeInfo | undefined, others: readonly OuterNode[]): string {
-  const { data, network, processes, storageFilesystem, storageInmemory, redirectDisabled } = config
-  const bucket = bucketOf(config)
+  const { data, network, processes, cacheOnly } = config
+  const [place, cache] = [plainPlace(config), cachePlace(config)]
   return [
     `data       ${data}`,
-    ...(storageFilesystem === undefined ? [] : [`images     ${storageFilesystem}`]),
-    ...(bucket === undefined ? [] : [`images     ${bucketName(bucket)}${redirectDisabled ? '' : ', where clients get blobs themselves'}`]),
-    ...(storageInmemory ? ['images     in memory: gone when it ends'] : []),
-    ...(others.length > 0 ? others.map(nodeLine) : [`network    ${network}`]),
+    ...(place === undefined ? [] : [`images     ${placeText(place)}${sendsToBucket(config) ? ', where clients get blobs themselves' : ''}`]),
+    ...(cache === undefined || cacheOnly ? [] : [`cache      ${placeText(cache)}${config.replicas ? ', of all replicas' : ''}`]),
+    ...(typeof config.redirect === 'string' ? [`blobs      ${config.redirect}`] : []),
+    ...(others.length > 0 ? others.map(nodeLine) : [`network    ${cacheOnly ? 'none: there is no IPFS' : network}`]),
     ...(processes > 1 ? [`processes  ${processes}`] : []),
     ...(info === undefined ? [] : [`peer id    ${info.peerId}`, ...info.addresses.map((address) => `ipfs       ${address}`)]),
   ].join('\n')
+}
+
+function placeText(place: Place): string {
+  return place.driver === 'inmemory' ? 'in memory: gone when it ends' : placeName(place)
 }
 
 function nodeLine({ name, version, peerId, failure }: OuterNode): string {

@@ -14,7 +14,7 @@ export const WORKER_VARIABLE = 'DISCO_WORKER_NUMBER'
 export const FILE_VARIABLE = 'REGISTRY_CONFIGURATION_PATH'
 /** Where podman, skopeo and buildah keep logins: none of ours. */
 const OTHERS = 'REGISTRY_AUTH_FILE'
-/** The original Disco's, for keys of `storage.r2`. */
+/** The original Disco's, for keys of `storage.r2` and `storage.ipfs.cache.r2`. */
 const R2_KEYS = { R2_ACCESS_KEY: 'accesskey', R2_SECRET_KEY: 'secretkey' } as const
 /** Below these, what is misspelt would leave the registry open, or have it store elsewhere. */
 const CLOSING = /^(?:auth|access|storage|http\.tls)(?:\.|$)/
@@ -40,7 +40,7 @@ export function readEnvironment(env: Environment): Settings {
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
   for (const [variable, value] of variables) if (variable.startsWith('REGISTRY_')) readDistributions(variable, value, settings)
   const r2 = variables.flatMap(([where, content]) => (isR2Key(where) ? [{ path: [R2_KEYS[where]], raw: { where, content } }] : []))
-  if (r2.length > 0) settings.overrides.set('storageR2', r2)
+  if (r2.length > 0) for (const name of ['storageR2', 'cacheR2'] as const) settings.overrides.set(name, r2)
   const ours = new Map(optionNames().flatMap((name) => {
     const { env: variable } = OPTIONS[name]
     return variable === undefined ? [] : [[variable, name] as const]

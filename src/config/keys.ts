@@ -25,7 +25,6 @@ export const IGNORED_KEYS: Readonly<Record<string, string>> = {
   'storage.cache': 'Disco needs no cache of descriptors',
   'storage.tag': 'tags are found by an index',
   'storage.filesystem.maxthreads': 'Node has its own threads',
-  'storage.ipfs.redirect': 'Disco serves blobs itself',
   'validation.manifests.urls': 'Disco never fetches what a manifest\'s URLs name, and does not judge them',
 }
 
@@ -37,8 +36,6 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   'storage.azure': 'of buckets Disco knows storage.s3 and storage.r2',
   'storage.oss': 'of buckets Disco knows storage.s3 and storage.r2',
   'storage.swift': 'of buckets Disco knows storage.s3 and storage.r2',
-  'storage.ipfs.cache': 'Disco has no second store yet; take it out, images are served from the nodes',
-  'storage.ipfs.cacheonly': 'Disco has no second store yet; disco.network: private and disco.noclone: true keep it to itself',
 }
 
 /** Keys that have others below them. */

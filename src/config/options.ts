@@ -1,4 +1,5 @@
 import { ACCESS_OPTIONS, type AccessConfig } from './options/access.ts'
+import { CACHE_OPTIONS, type CacheConfig } from './options/cache.ts'
 import { IPFS_OPTIONS, type IpfsConfig } from './options/ipfs.ts'
 import { LIMITS_OPTIONS, type LimitsConfig } from './options/limits.ts'
 import { NOTIFICATIONS_OPTIONS, type NotificationsConfig } from './options/notifications.ts'
@@ -9,7 +10,7 @@ import { STORAGE_OPTIONS, type StorageConfig } from './options/storage.ts'
 
 /** What a Disco is told when it starts. */
 export interface Config
-  extends ServerConfig, StorageConfig, IpfsConfig, AccessConfig, LimitsConfig, ObservabilityConfig, NotificationsConfig {}
+  extends ServerConfig, StorageConfig, CacheConfig, IpfsConfig, AccessConfig, LimitsConfig, ObservabilityConfig, NotificationsConfig {}
 
 export type OptionName = keyof Config
 
@@ -17,6 +18,7 @@ export type OptionName = keyof Config
 export const OPTIONS: OptionTable<Config> = {
   ...SERVER_OPTIONS,
   ...STORAGE_OPTIONS,
+  ...CACHE_OPTIONS,
   ...IPFS_OPTIONS,
   ...ACCESS_OPTIONS,
   ...LIMITS_OPTIONS,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
+import { storageProblems } from './storage-rules.ts'
 
 /** What is known of where the configuration comes from. */
 export interface Origins {
@@ -70,59 +71,38 @@ function authProblems(config: Config, origins: Origins): ConfigProblem[] {
   return problems
 }
 
-/** Storages, each with how it is chosen. */
-const STORAGES = [
-  { key: 'storage.inmemory', name: 'storageInmemory', isChosen: ({ storageInmemory }: Config) => storageInmemory },
-  { key: 'storage.filesystem', name: 'storageFilesystem', isChosen: ({ storageFilesystem }: Config) => storageFilesystem !== undefined },
-  { key: 'storage.s3', name: 'storageS3', isChosen: ({ storageS3 }: Config) => storageS3 !== undefined },
-  { key: 'storage.r2', name: 'storageR2', isChosen: ({ storageR2 }: Config) => storageR2 !== undefined },
-  { key: 'storage.ipfs.router', name: 'kubo', isChosen: ({ kubo }: Config) => kubo.length > 0 },
-] as const
-
-function storageProblems(config: Config, origins: Origins): ConfigProblem[] {
-  const problems: ConfigProblem[] = []
-  const [chosen, ...others] = STORAGES.filter(({ isChosen }) => isChosen(config))
-  if (chosen !== undefined && others.length > 0) {
-    const keys = [chosen, ...others].map(({ key }) => key).join(' and ')
-    problems.push({ where: origins.option(chosen.name) ?? chosen.name, reason: `${keys}: images are in one of them` })
-  }
-  if (config.storageInmemory && config.processes !== 1) {
-    const reason = `storage.inmemory is of one process alone: with ${config.processes} each would have other images; name one process, or another storage`
-    problems.push({ where: origins.option('storageInmemory') ?? 'storageInmemory', reason })
-  }
-  return [...problems, ...kuboProblems(config, origins)]
-}
-
-function kuboProblems({ kubo }: Config, origins: Origins): ConfigProblem[] {
-  const where = origins.option('kubo') ?? 'kubo'
-  const both = kubo.some(({ url, token }) => token !== undefined && new URL(url).username !== '')
-  const places = kubo.map(({ url }) => `${new URL(url).host}${new URL(url).pathname}`)
-  const twice = places.find((place, index) => places.indexOf(place) !== index)
-  return [
-    ...(both ? [{ where, reason: 'has a node with a user in its URL and a token: Kubo takes one of them' }] : []),
-    ...(twice === undefined ? [] : [{ where, reason: `has ${twice} twice` }]),
-  ]
-}
-
 /** What a Kubo is told by its own configuration. */
 const OF_OUR_NODE = ['network', 'listen', 'announce', 'swarmKey'] as const satisfies readonly OptionName[]
+/** … and what only IPFS has a use for. */
+const OF_IPFS = ['kubo', 'listen', 'announce', 'swarmKey', 'peer', 'pinning'] as const satisfies readonly OptionName[]
 
 /** What was understood and means nothing beside the rest. */
 export function pointless(config: Config, origins: Origins): string[] {
-  return [...besideKubo(config, origins), ...outOfReach(config, origins)]
+  return [...withoutIpfs(config, origins), ...besideKubo(config, origins), ...outOfReach(config, origins)]
 }
 
 const LOOPBACK = /^(?:https?:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?(?:\/|$)/i
 
-function outOfReach({ storageS3, storageR2, redirectDisabled }: Config, origins: Origins): string[] {
-  const { regionEndpoint = '' } = storageS3 ?? storageR2 ?? {}
-  if (redirectDisabled || !LOOPBACK.test(regionEndpoint)) return []
-  const where = origins.option(storageS3 === undefined ? 'storageR2' : 'storageS3') ?? 'storageS3'
-  return [`${where}: clients get blobs from the bucket at ${regionEndpoint}, which those on other machines can't reach: set storage.redirect.disable: true`]
+function outOfReach({ storageS3, storageR2, cacheS3, cacheR2, redirect, redirectDisabled }: Config, origins: Origins): string[] {
+  const images = storageS3 ?? storageR2
+  const { regionEndpoint = '' } = images ?? cacheS3 ?? cacheR2 ?? {}
+  const isSent = images === undefined ? redirect === true : redirect === true || (redirect === undefined && !redirectDisabled)
+  if (!isSent || !LOOPBACK.test(regionEndpoint)) return []
+  const name = (['storageS3', 'storageR2', 'cacheS3', 'cacheR2'] as const).find((bucket) => origins.option(bucket) !== undefined) ?? 'storageS3'
+  const remedy = redirect === true ? 'storage.ipfs.redirect: false' : 'storage.redirect.disable: true'
+  return [`${origins.option(name) ?? name}: clients get blobs from the bucket at ${regionEndpoint}, which those on other machines can't reach: set ${remedy}`]
+}
+
+function withoutIpfs({ cacheOnly }: Config, origins: Origins): string[] {
+  if (!cacheOnly) return []
+  return OF_IPFS.flatMap((name) => {
+    const where = origins.option(name)
+    return where === undefined ? [] : [`${where}: ${OPTIONS[name].yaml} means nothing with cacheonly: there is no IPFS`]
+  })
 }
 
 function besideKubo(config: Config, origins: Origins): string[] {
-  if (config.kubo.length === 0) return []
+  if (config.cacheOnly || config.kubo.length === 0) return []
   const given = OF_OUR_NODE.flatMap((name) => {
     const where = origins.option(name)
     return where === undefined ? [] : [{ where, key: OPTIONS[name].yaml }]

@@ -4,8 +4,9 @@ import { withPart, type Raw } from './raw.ts'
 import type { Origins } from './rules.ts'
 import type { Part, Settings } from './settings.ts'
 
-/** Where Distribution keeps its tree when `storage.filesystem` names no directory. */
+/** Where Distribution keeps its tree when `filesystem` names no directory. */
 const DISTRIBUTIONS_ROOT = '/var/lib/registry'
+const FILESYSTEMS: Partial<Record<OptionName, string>> = { storageFilesystem: 'storage.filesystem', cacheFilesystem: 'storage.ipfs.cache.filesystem' }
 
 /** What all sources say, those of more weight first. */
 export class Sources implements Origins {
@@ -56,8 +57,9 @@ export class Sources implements Origins {
     const [first] = said
     const overridden = first && overrides.length > 0 ? withParts(first, overrides, problems) : undefined
     if (overridden !== undefined) said.splice(0, 1, overridden)
-    if (said.length > 0 || name !== 'storageFilesystem') return said
-    const where = this.group('storage.filesystem')
+    const group = FILESYSTEMS[name]
+    if (said.length > 0 || group === undefined) return said
+    const where = this.group(group)
     return where === undefined ? [] : [{ where, content: DISTRIBUTIONS_ROOT }]
   }
 

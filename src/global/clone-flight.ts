@@ -2,7 +2,7 @@ import type { CID } from 'multiformats/cid'
 import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
 import type { FileFetch, ImageSession, IpfsNetwork, ProvideQueue } from '../ipfs/node.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { blobData, inRepository, within } from '../registry/paths.ts'
+import { blobData, inRepository, layoutPath, within } from '../registry/paths.ts'
 import type { Turns } from '../ipfs/turns.ts'
 import type { AbortOptions, ByteRange, FinishedUpload, ObjectStore } from '../storage/object-store.ts'
 import type { CloneObserver } from '../telemetry/clone-observer.ts'
@@ -174,8 +174,9 @@ export class CloneFlight {
     this.#image.resolve(image)
     await untilAborted(this.#queue.done, this.#abort.signal)
     const uploads = await untilAborted(finishedUploads(fetched), this.#abort.signal)
-    await session.keep(this.#options)
-    await store.commit({ uploads, changes: globalRepositories(image) }, this.#options)
+    const layout = await session.keep(this.#options)
+    const laidOut = layout === undefined ? [] : [{ put: layoutPath(this.#cid.toString()), data: layout }]
+    await store.commit({ uploads, changes: [...laidOut, ...globalRepositories(image)] }, this.#options)
     try {
       await provides?.provide([image.cid, ...image.entries.map(({ cid }) => cid)])
     } catch (err) {

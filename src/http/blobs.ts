@@ -31,7 +31,8 @@ async function blobAnswer({ registry, name, reference, headers, signal }: Exchan
   const common = { 'Docker-Content-Digest': digest, ETag: etag, 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes' }
   if (matches(headers['if-none-match'], etag)) return { status: 304, headers: common }
   // The URL is good for minutes, and for this client: nothing that a cache should keep.
-  if (blob.url !== undefined) return { status: 307, headers: { 'Docker-Content-Digest': digest, 'Cache-Control': 'no-store', Location: await blob.url(method) } }
+  const url = await blob.url?.(method)
+  if (url !== undefined) return { status: 307, headers: { 'Docker-Content-Digest': digest, 'Cache-Control': 'no-store', Location: url } }
   const typed = { ...common, 'Content-Type': 'application/octet-stream' }
   // RFC 9110 §13.1.5: If-Range that does not match means the whole.
   const applies = headers['if-range'] === undefined || headers['if-range'] === etag

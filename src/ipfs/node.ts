@@ -63,8 +63,11 @@ export interface ImageSession {
    * Records the blocks of the tree and, for every file fetched, which slice of the object at its path is which block.
    * Call it before the commit that makes the objects: a block of a file is served only when its object is there, so
    * the commit alone decides, and whatever is at the path by then serves it.
+   *
+   * @returns what nobody could tell from the objects if the index were lost, for `RebuildableIndex.takeLayout`: it goes into the
+   *   same commit. Undefined where there is no such thing: where DAGs are of the profile, or the index stands with the objects
    */
-  keep(options?: AbortOptions): Promise<void>
+  keep(options?: AbortOptions): Promise<Uint8Array | undefined>
 
   /** Stops what is under way and removes the uploads that were not committed. */
   close(): Promise<void>
@@ -106,6 +109,8 @@ export interface OuterNode {
 export interface FileOptions extends AbortOptions {
   /** The bytes, when they are not at the path yet because the commit that puts them there is still to come. */
   readonly content?: Uint8Array | undefined
+  /** What the object hashes to, where that is known: of one that is small enough nothing has to be read then. */
+  readonly digest?: Digest | undefined
 }
 
 /** Stored objects as IPFS sees them. Needs no network. */
@@ -122,6 +127,24 @@ export interface DagIndex {
 
   /** Reads blocks that are here; asks no one. */
   readonly blocks: BlockReader
+}
+
+/** A file of an image, by the root of a DAG of it, of whatever layout. */
+export interface LaidOutFile {
+  readonly cid: CID
+  readonly path: string
+}
+
+/** An index that stands apart from its objects: it may be lost, be new, or lack what others have stored. */
+export interface RebuildableIndex extends DagIndex {
+  /**
+   * Records the blocks of an image as `ImageSession.keep` gave them.
+   *
+   * @param files the image's
+   * @throws VerificationError where it is cut off, damaged, or not of these files: what was recorded by then is right
+   * @throws ObjectUnknownError
+   */
+  takeLayout(layout: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options?: AbortOptions): Promise<void>
 }
 
 /** The others. One process of a registry runs it. */

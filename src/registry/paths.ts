@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts'
+import { parseDigest, type Digest } from '../oci/digest.ts'
 
 /**
  * Every stored path, as Distribution and the original Disco draw them, so that their trees open as they are:
@@ -14,6 +14,7 @@ import type { Digest } from '../oci/digest.ts'
  *         _manifests/tags/<tag>/index/<algorithm>/<hex>/link
  *     disco/                                                      ours, not in any repository
  *       recent/<half days since the epoch>/<name>/…               what names had before they went, see global/recent.ts
+ *       layouts/<CID>                                             which blocks an image is made of, where nobody can tell, see global/image-indexer.ts
  *       health/<process>                                        a byte that is written to see whether it can be, and gone at once
  *
  * A link holds `<algorithm>:<hex>` and no newline.
@@ -21,12 +22,26 @@ import type { Digest } from '../oci/digest.ts'
 export const ROOT = 'docker/registry/v2'
 export const REPOSITORIES: string = `${ROOT}/repositories`
 
+const BLOB = /^docker\/registry\/v2\/blobs\/([^/]+)\/[^/]+\/([^/]+)\/data$/
+
 export function blobData({ algorithm, hex }: Digest): string {
   return `${ROOT}/blobs/${algorithm}/${hex.slice(0, 2)}/${hex}/data`
 }
 
+/** The digest of the blob at a path; undefined where that is no blob's. */
+export function blobAt(path: string): Digest | undefined {
+  const [, algorithm = '', hex = ''] = BLOB.exec(path) ?? []
+  const digest = parseDigest(`${algorithm}:${hex}`)
+  return digest !== undefined && blobData(digest) === path ? digest : undefined
+}
+
 export function repository(name: string): string {
   return `${REPOSITORIES}/${name}`
+}
+
+/** Where the layout of an image is that can't be told from its objects. */
+export function layoutPath(cid: string): string {
+  return `disco/layouts/${cid}`
 }
 
 /** Paths inside a repository, without its own: what its IPFS directory holds. */
@@ -63,7 +78,7 @@ export const uploadPlaces = {
 /** Names of what is in a repository begin so, or are this one. */
 const INSIDE = /^_|^disco\.json$/
 /** What repositories are below, with what is remembered of each. */
-const OF_NAMES = /^(?:docker\/registry\/v2\/repositories|disco\/recent\/[^/]+)\//
+const OF_NAMES = /^(?:docker\/registry\/v2\/repositories|disco\/recent\/[^/]+|disco\/layouts)\//
 
 /**
  * What a store without transactions, in which many machines write, has to know of paths: which changes exclude each other,
@@ -71,7 +86,7 @@ const OF_NAMES = /^(?:docker\/registry\/v2\/repositories|disco\/recent\/[^/]+)\/
  */
 export const bucketPlaces = {
   includes: (path: string): boolean => uploadPlaces.includes(path),
-  /** A repository with what is remembered of it; a blob; what one process keeps. */
+  /** A repository with what is remembered of it and how it is laid out; a blob; what one process keeps. */
   groupOf: (path: string): string | undefined => {
     const segments = path.split('/')
     if (OF_NAMES.test(path)) {

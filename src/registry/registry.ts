@@ -9,7 +9,7 @@ export interface Blob {
   /** A chunk is the reader's until it asks for the next one. */
   read(range?: ByteRange & AbortOptions): AsyncIterable<Uint8Array>
   /** Where the client gets it itself, for some minutes and without a login. @default it has to be read */
-  readonly url?: ((method: 'GET' | 'HEAD') => Promise<string>) | undefined
+  readonly url?: ((method: 'GET' | 'HEAD') => Promise<string | undefined>) | undefined
 }
 
 export interface StoredManifest {

@@ -160,10 +160,14 @@ export interface ChunkHashes {
   chunkHashes(path: string, options?: AbortOptions): Promise<Uint8Array>
 }
 
-/** A store whose objects whoever has a URL gets without it. */
+/** Where objects can be had without the store. */
 export interface ObjectLinks {
-  /** @param seconds that it is good for, without a login */
-  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string>
+  /**
+   * A URL that needs no login; undefined: the object is not to be had elsewhere now.
+   *
+   * @param seconds that it is good for at least
+   */
+  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string | undefined>
 }
 
 /** Bytes of a chunk: `unixfs-v1-2025` (IPIP-499). */

@@ -80,16 +80,13 @@ describe('files of Distribution', () => {
     assert.match((await loader.problems('storage: floppy\n')).join('\n'), /^config.yaml:1:1: storage.floppy is not a key/)
   })
 
-  it('of the original Disco start as they are, but for a second store', async () => {
+  it('of the original Disco start as they are', async () => {
     const content = await read('original/config.yaml')
     const { config, warnings } = await loader.load(content)
     assert.deepEqual(config.kubo, [{ url: 'http://localhost:5001' }])
     assert.deepEqual([config.port, config.noClone, config.debugAddress, config.uploadPurging], [5000, true, ':5050', false])
     assert.deepEqual(config.logFields, { service: 'disco', environment: 'development' })
     assert.deepEqual(warnings, [])
-    const cached = content.replace('    router:\n', '    cacheonly: true\n    cache:\n      s3:\n        bucket: b\n    router:\n')
-    const problems = await loader.problems(cached)
-    assert.deepEqual(problems.map((problem) => problem.replace(/ supported: .*/, '')), ['config.yaml:10:5: storage.ipfs.cacheonly is not', 'config.yaml:11:5: storage.ipfs.cache is not'])
   })
 
   it('choose a store and a login by a word', async () => {

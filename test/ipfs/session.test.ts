@@ -2,9 +2,6 @@ import assert from 'node:assert/strict'
 import { open } from 'node:fs/promises'
 import { describe, it, type TestContext } from 'node:test'
 import { CarBlockIterator } from '@ipld/car'
-import { importer, type ImporterOptions } from 'ipfs-unixfs-importer'
-import { fixedSize } from 'ipfs-unixfs-importer/chunker'
-import { balanced, trickle } from 'ipfs-unixfs-importer/layout'
 import { CID } from 'multiformats/cid'
 import type { BlockSource } from '../../src/ipfs/block-source.ts'
 import { EmbeddedSession } from '../../src/ipfs/embedded/session.ts'
@@ -13,10 +10,11 @@ import { CombinedSource } from '../../src/ipfs/gateway/combined-source.ts'
 import { GatewayPeer } from '../../src/ipfs/gateway/gateway-peer.ts'
 import type { BlockReader, FileFetch, WantedFile } from '../../src/ipfs/node.ts'
 import { cidOf, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
-import { chunkHashesOf, chunksOf, layoutFile } from '../../src/ipfs/unixfs/file-layout.ts'
+import { chunksOf } from '../../src/ipfs/unixfs/file-layout.ts'
 import { layoutTree } from '../../src/ipfs/unixfs/tree-layout.ts'
 import { digestOf, parseDigest } from '../../src/oci/digest.ts'
 import { collect, fill } from '../contract/bytes.ts'
+import { DAGS, profile } from './dags.ts'
 import { Blocks, serveBlocks, silent } from './gateway-server.ts'
 import { openIndexed, type IndexedStore } from './indexed-store.ts'
 
@@ -30,41 +28,6 @@ function sessionOver(root: CID, source: BlockSource, target: IndexedStore): Embe
 async function gatewaySource(t: TestContext, blocks: BlockReader): Promise<BlockSource> {
   const { url } = await serveBlocks(t, blocks)
   return new CombinedSource({ peers: [new GatewayPeer(url)], log: silent })
-}
-
-async function importFile(content: Uint8Array, options: ImporterOptions): Promise<{ root: CID; blocks: Blocks; cids: CID[] }> {
-  const blocks = new Blocks()
-  const cids: CID[] = []
-  const put = (cid: CID, bytes: Uint8Array): CID => {
-    cids.push(cid)
-    return blocks.put(cid, bytes)
-  }
-  let root: CID | undefined
-  for await (const { cid } of importer([{ content }], { put } as never, options)) root = cid
-  assert.ok(root !== undefined)
-  return { root, blocks, cids }
-}
-
-function profile(content: Uint8Array, blocks: Blocks = new Blocks()): { root: CID; blocks: Blocks; cids: CID[] } {
-  const { root, nodes } = layoutFile(chunkHashesOf(content), content.length)
-  const leaves = content.length === 0 ? [content] : [...chunksOf(content)]
-  const cids = [...leaves.map((bytes) => blocks.put(cidOf(RAW, sha256(bytes)), bytes)), ...nodes.map(({ cid, bytes }) => blocks.put(cid, bytes))]
-  return { root, blocks, cids }
-}
-
-const KUBO: ImporterOptions = {
-  cidVersion: 0, rawLeaves: false, chunker: fixedSize({ chunkSize: 262_144 }), layout: balanced({ maxChildrenPerNode: 174 }),
-}
-
-const DAGS: Record<string, (content: Uint8Array) => Promise<{ root: CID; blocks: Blocks; cids: CID[] }>> = {
-  'of our profile': async (content) => profile(content),
-  "of Kubo's defaults": (content) => importFile(content, KUBO),
-  'of several levels of small nodes': (content) => importFile(content, { ...KUBO, chunker: fixedSize({ chunkSize: 20_000 }), layout: balanced({ maxChildrenPerNode: 5 }) }),
-  'of a trickle': async (content) => {
-    const { root, blocks, cids } = await importFile(content, { ...KUBO, leafType: 'raw', reduceSingleLeafToSelf: false, layout: trickle({ maxChildrenPerNode: 4, layerRepeat: 2 }) })
-    // The importer leaves a leaf that no node links to.
-    return { root, blocks, cids: content.length === 0 ? [root] : cids }
-  },
 }
 
 function wanted(cid: CID, content: Uint8Array, path = 'blobs/x/data'): WantedFile {

@@ -66,8 +66,13 @@ const S3_SHAPE: Shape<BucketConfig> = {
   useFipsEndpoint: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Amazon\'s endpoint by FIPS 140.' },
 }
 
-export const s3Bucket: Kind<BucketConfig | undefined> = bucket('storage.s3', S3_SHAPE)
-export const r2Bucket: Kind<R2Config | undefined> = bucket('storage.r2', R2_SHAPE)
+export function s3Bucket(key: string): Kind<BucketConfig | undefined> {
+  return bucket(key, S3_SHAPE)
+}
+
+export function r2Bucket(key: string): Kind<R2Config | undefined> {
+  return bucket(key, R2_SHAPE)
+}
 
 /** Naming it chooses it, with nothing below it too: then its bucket is missing. */
 function bucket<T extends R2Config>(key: string, shape: Shape<T>): Kind<T | undefined> {

@@ -65,14 +65,14 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
   },
   storageS3: {
     yaml: 'storage.s3',
-    kind: s3Bucket,
+    kind: s3Bucket('storage.s3'),
     default: undefined,
     defaultText: 'none: the embedded store in `disco.data`',
     doc: 'Keep images in a [bucket](operations.md#a-bucket) of Amazon S3, or of a server that speaks like it, as Distribution does. `v4auth: true` and what Distribution logs are read and mean nothing.',
   },
   storageR2: {
     yaml: 'storage.r2',
-    kind: r2Bucket,
+    kind: r2Bucket('storage.r2'),
     default: undefined,
     defaultText: 'none: the embedded store in `disco.data`',
     doc: 'Keep images in a bucket of Cloudflare\'s R2, as the original Disco does; `region` means nothing there. `R2_ACCESS_KEY` and `R2_SECRET_KEY` in the environment count more than its keys.',

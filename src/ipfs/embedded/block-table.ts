@@ -86,6 +86,20 @@ export class BlockTable implements BlockReader {
     return false
   }
 
+  /** The block as it is but for the bytes that are an object's, in whose place is anything: enough to see how a DAG is laid out. */
+  hollow(cid: CID): Uint8Array | undefined {
+    const inline = inlined(cid)
+    if (inline !== undefined) return inline
+    for (const { length, head, tail } of this.#rows(cid)) {
+      const before = head ?? NOTHING
+      const block = Buffer.allocUnsafe(before.length + length + (tail?.length ?? 0))
+      block.set(before)
+      block.set(tail ?? NOTHING, before.length + length)
+      return block
+    }
+    return undefined
+  }
+
   /** Blocks that belong to no object. Those of an image's tree come last: then all of its blocks are as durable as its commit. */
   async putInline(blocks: Iterable<Block>, options?: AbortOptions): Promise<void> {
     for (const batch of inBatches(blocks)) {

@@ -9,10 +9,10 @@ import type { FetchedFile, FileGround } from '../image-fetch.ts'
 import type { WantedFile } from '../node.ts'
 import { IDENTITY, RAW } from '../unixfs/block.ts'
 import { layoutFile } from '../unixfs/file-layout.ts'
-import { walkFile, type FileBlock } from '../unixfs/walk-file.ts'
+import { walkFile } from '../unixfs/walk-file.ts'
 import type { EmbeddedDagIndex } from './dag-index.ts'
 import { Progress } from './progress.ts'
-import { SliceRows, type SliceRow } from './slice-row.ts'
+import { rootLast, rowOf, SliceRows, type SliceRow } from './slice-row.ts'
 
 export interface SessionFileParts extends FileGround {
   readonly store: ObjectStore
@@ -25,7 +25,7 @@ const WITHHELD = CHUNK_SIZE
 /** One file of a session: from its blocks into an upload, or, where the object is here already, into the index alone. */
 export class SessionFile implements FetchedFile {
   readonly done: Promise<{ readonly upload: string | undefined }>
-  readonly #wanted: WantedFile
+  readonly wanted: WantedFile
   readonly #parts: SessionFileParts
   readonly #upload = randomUUID()
   readonly #progress = new Progress()
@@ -37,7 +37,7 @@ export class SessionFile implements FetchedFile {
   #failed = false
 
   constructor(wanted: WantedFile, parts: SessionFileParts) {
-    this.#wanted = wanted
+    this.wanted = wanted
     this.#parts = parts
     this.done = this.#run()
     this.done.then(() => this.#progress.finish(), (reason: unknown) => {
@@ -62,14 +62,14 @@ export class SessionFile implements FetchedFile {
     }
   }
 
-  /** Records what was fetched; the root last, so that a DAG of which it is here is here whole. */
+  /** Records what was fetched. */
   async keep(options: AbortOptions): Promise<void> {
     await this.done
     if (this.#rows === undefined) return
-    const { path, cid } = this.#wanted
+    const { path, cid } = this.wanted
     // Where the DAG is of the profile, its root is that of the object: nobody need hash the chunks for it.
     const root = profileRoot(this.#rows, this.#size ?? 0)
-    await this.#parts.index.blocks.putSlices(path, firstLast(this.#rows), { ...options, ...(root?.equals(cid) === true && { root }) })
+    await this.#parts.index.blocks.putSlices(path, rootLast(this.#rows), { ...options, ...(root?.equals(cid) === true && { root }) })
     this.#rows = undefined
   }
 
@@ -79,7 +79,7 @@ export class SessionFile implements FetchedFile {
 
   async #run(): Promise<{ upload: string | undefined }> {
     const { store, signal, label } = this.#parts
-    const { path, digest } = this.#wanted
+    const { path, digest } = this.wanted
     const stat = await store.stat(path, { signal })
     if (stat !== undefined) {
       await this.#adopt(stat)
@@ -96,7 +96,7 @@ export class SessionFile implements FetchedFile {
       await store.uploads.verify(this.#upload, digest, { signal })
     } catch (cause) {
       if (!(cause instanceof DigestMismatchError)) throw cause
-      throw new VerificationError(`file ${this.#wanted.cid}: ${cause.message}`, { cause })
+      throw new VerificationError(`file ${this.wanted.cid}: ${cause.message}`, { cause })
     }
     this.#progress.reach(size)
     return { upload: this.#upload }
@@ -105,7 +105,7 @@ export class SessionFile implements FetchedFile {
   /** The object is here: only which blocks it is made of may have to be learnt. */
   async #adopt({ size }: ObjectStat): Promise<void> {
     const { index, signal } = this.#parts
-    const { cid, path, digest, size: wanted } = this.#wanted
+    const { cid, path, digest, size: wanted } = this.wanted
     if (typeof wanted === 'number' ? size !== wanted : size > wanted.atMost) throw new VerificationError(`${formatDigest(digest)} has ${size} bytes`)
     this.#size = size
     this.#progress.reach(size)
@@ -120,7 +120,7 @@ export class SessionFile implements FetchedFile {
 
   async *#data(): AsyncGenerator<Uint8Array, void, undefined> {
     const { fetch, window, signal } = this.#parts
-    const { cid, digest, size } = this.#wanted
+    const { cid, digest, size } = this.wanted
     const bound = typeof size === 'number' ? { size } : { size: this.#size, maxSize: size.atMost }
     let offset = 0
     for await (const block of walkFile(cid, fetch, { ...bound, window, signal })) {
@@ -151,10 +151,10 @@ export class SessionFile implements FetchedFile {
     }
     if (passed === length) return
     try {
-      yield* store.read(this.#wanted.path, { start: start + passed, length: length - passed, signal })
+      yield* store.read(this.wanted.path, { start: start + passed, length: length - passed, signal })
     } catch (cause) {
       if (!(cause instanceof ObjectUnknownError)) throw cause
-      throw new Error(`the fetch of ${this.#wanted.cid} was given up`, { cause })
+      throw new Error(`the fetch of ${this.wanted.cid} was given up`, { cause })
     }
   }
 }
@@ -163,11 +163,6 @@ async function* resumed<T>(first: Promise<IteratorResult<T, void>>, rest: AsyncI
   const { value, done } = await first
   if (done !== true) yield value
   yield* rest
-}
-
-function rowOf({ cid, bytes, data }: FileBlock, offset: number): SliceRow {
-  const end = data.offset + data.length
-  return { hash: cid.multihash.digest, offset, length: data.length, head: bytes.subarray(0, data.offset), tail: bytes.subarray(end) }
 }
 
 /** The root under the profile, where the blocks that carry the file are its chunks as they are. */
@@ -180,13 +175,4 @@ function profileRoot(rows: Iterable<SliceRow>, size: number): CID | undefined {
     hashes.push(hash)
   }
   return hashes.length === Math.ceil(size / CHUNK_SIZE) ? layoutFile(Buffer.concat(hashes), size).root : undefined
-}
-
-function* firstLast<T>(items: Iterable<T>): Generator<T> {
-  let first: { readonly item: T } | undefined
-  for (const item of items) {
-    if (first === undefined) first = { item }
-    else yield item
-  }
-  if (first !== undefined) yield first.item
 }

@@ -15,7 +15,7 @@ export interface SessionParts {
   /** Closed with the session. */
   readonly source: BlockSource
   readonly store: ObjectStore
-  readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks'>
+  readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks' | 'layouts'>
   /** Hears of every block. */
   readonly observer?: BlockObserver | undefined
   readonly log: Logger
@@ -23,11 +23,13 @@ export interface SessionParts {
 
 /** A clone of one image, from a source of blocks into the store. */
 export class EmbeddedSession implements ImageSession {
+  readonly #root: CID
   readonly #parts: SessionParts
   readonly #image: ImageFetch<SessionFile>
 
   constructor(root: CID, parts: SessionParts) {
     const { source, store, index, log } = parts
+    this.#root = root
     this.#parts = parts
     this.#image = new ImageFetch(root, {
       fetch: this.#fetch,
@@ -49,9 +51,14 @@ export class EmbeddedSession implements ImageSession {
     return this.#image.fetch(wanted)
   }
 
-  async keep(options: AbortOptions = {}): Promise<void> {
+  async keep(options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    const { index, log } = this.#parts
+    const { walked } = this.#image
     for (const file of this.#image.files()) await file.keep(options)
-    await this.#parts.index.blocks.putInline(this.#image.walked?.blocks ?? [], options)
+    await index.blocks.putInline(walked?.blocks ?? [], options)
+    const layout = await index.layouts?.write(this.#root, walked, [...this.#image.files()].map(({ wanted }) => wanted), options)
+    if (layout?.overfull === true) log.warn({ cid: this.#root.toString() }, 'how an image is laid out is more than is kept of it: other Discos on this store will not give it to peers')
+    return layout?.record
   }
 
   close(): Promise<void> {

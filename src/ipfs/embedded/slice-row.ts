@@ -1,3 +1,5 @@
+import type { FileBlock } from '../unixfs/walk-file.ts'
+
 /**
  * Which slice of an object is a block: `head`, then the slice, then `tail`. A node above leaves carries no bytes of the
  * object: all of it is `head`.
@@ -65,4 +67,20 @@ export class SliceRows {
       }
     }
   }
+}
+
+/** @param offset of the block's own bytes in the object */
+export function rowOf({ cid, bytes, data }: FileBlock, offset: number): SliceRow {
+  const end = data.offset + data.length
+  return { hash: cid.multihash.digest, offset, length: data.length, head: bytes.subarray(0, data.offset), tail: bytes.subarray(end) }
+}
+
+/** A walk meets the root first; recorded last it tells that all of its DAG is there. */
+export function* rootLast<T>(rows: Iterable<T>): Generator<T> {
+  let root: { readonly row: T } | undefined
+  for (const row of rows) {
+    if (root === undefined) root = { row }
+    else yield row
+  }
+  if (root !== undefined) yield root.row
 }

@@ -47,7 +47,7 @@ export class KuboSession implements ImageSession {
     return this.#image.fetch(wanted)
   }
 
-  async keep(options: AbortOptions = {}): Promise<void> {
+  async keep(options: AbortOptions = {}): Promise<undefined> {
     const { walked } = this.#image
     try {
       for (const file of this.#image.files()) {

@@ -1,0 +1,62 @@
+import type { Config } from '../config/options.ts'
+import { tierPlaces as places } from '../global/tier-places.ts'
+import { RestoringIndex } from '../ipfs/restoring-index.ts'
+import { LateStore } from '../storage/late-store.ts'
+import type { ChunkHashes, ObjectLinks, ObjectStore } from '../storage/object-store.ts'
+import { TieredStore } from '../storage/tiered/store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { linksOf } from './links.ts'
+import { ofParts } from './parts.ts'
+import { openPlace, placeName, type OpenPlace, type Place } from './place.ts'
+import type { BuiltStorage } from './storage.ts'
+
+/**
+ * A cache in front of IPFS, which need not be there when Disco starts; or, for replicas, a bucket that all of them have
+ * beside the same Kubos, which must.
+ *
+ * @throws StorageFailedError, KuboUnfitError
+ */
+export function openTiered(place: Place, config: Config, openIpfs: () => Promise<BuiltStorage>, log: Logger): Promise<BuiltStorage> {
+  const { readonly, replicas, redirect } = config
+  return ofParts(async (parts) => {
+    const ipfs = parts.adopt(await openIpfs(), (opened) => opened.close())
+    const cache = parts.adopt(await (replicas ? openPlace(place, { readonly, log }) : openLate(place, readonly, log)), (opened) => opened.close())
+    const [authority, copy] = replicas ? [cache.store, ipfs.store] : [ipfs.store, cache.store]
+    const tier = parts.adopt(
+      new TieredStore({ authority, copy, places, first: replicas ? 'authority' : 'copy', strict: replicas, readonly, log }),
+      (opened) => opened.close(),
+    )
+    const links = linksOf({ redirect }, cache.links)
+    return {
+      ...ipfs,
+      store: tier,
+      links: links && (replicas ? links : linksWhereCached(links, tier)),
+      index: new RestoringIndex(ipfs.index, (path, options) => tier.restore(path, options)),
+      shared: replicas,
+      checks: [...ipfs.checks, { name: replicas ? 'ipfs_copy' : 'cache', probe: () => tier.probe(), options: { advisory: true } }],
+      background: [...ipfs.background, tier],
+      close: () => parts.disposeAsync(),
+    }
+  })
+}
+
+/** Links to what is in the cache now; the rest is served here, and there the next time. */
+function linksWhereCached(links: ObjectLinks, tier: TieredStore): ObjectLinks {
+  return {
+    presigned: async (path, method, seconds) => ((await tier.hasInCopy(path)) ? links.presigned(path, method, seconds) : undefined),
+  }
+}
+
+/** A cache that is not to be had keeps nothing from starting. */
+async function openLate(place: Place, readonly: boolean, log: Logger): Promise<OpenPlace> {
+  let opened: OpenPlace | undefined
+  const open = async (): Promise<ObjectStore & ChunkHashes> => (opened = await openPlace(place, { readonly, log })).store
+  const store = new LateStore(open)
+  try {
+    await open()
+  } catch (err) {
+    log.error({ err }, `the cache is not to be had: ${placeName(place)}; images are served from IPFS until it is`)
+  }
+  const links: ObjectLinks = { presigned: async (...wanted) => opened?.links?.presigned(...wanted) }
+  return { store, links, close: async () => opened?.close() }
+}

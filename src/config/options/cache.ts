@@ -1,0 +1,109 @@
+import { checked, path, toggle, type Kind } from '../kinds.ts'
+import { size } from '../measures.ts'
+import { isRawMap } from '../raw.ts'
+import { fields } from '../structures.ts'
+import { checkUrl } from './addresses.ts'
+import { r2Bucket, s3Bucket, type BucketConfig, type R2Config } from './bucket.ts'
+import type { OptionTable } from './option.ts'
+
+export interface MemoryConfig {
+  /** Most bytes of blobs. */
+  readonly maxSize: number
+}
+
+/** What stands in front of IPFS, or in its place. */
+export interface CacheConfig {
+  /** Root of a tree as Distribution keeps it. */
+  readonly cacheFilesystem: string | undefined
+  readonly cacheInmemory: MemoryConfig | undefined
+  readonly cacheS3: BucketConfig | undefined
+  readonly cacheR2: R2Config | undefined
+  /** There is no IPFS: the cache is all. */
+  readonly cacheOnly: boolean
+  /** Where clients get blobs: below this URL; at the cache's bucket; or, undefined, here. */
+  readonly redirect: string | true | undefined
+  /** Several Discos share the cache's bucket and the Kubos. */
+  readonly replicas: boolean
+}
+
+const GIB = 1024 ** 3
+
+const memory: Kind<MemoryConfig | undefined> = whereNamed(fields<MemoryConfig>({
+  maxSize: { kind: size(1), default: GIB, defaultText: '1GiB', doc: 'Most that its blobs may take up; those go first that were not read for longest.' },
+}))
+
+const url = checked('<url|true|false>', checkUrl)
+
+/** A base, or whether the bucket is one. */
+const base: Kind<string | true | undefined> = {
+  ...url,
+  read: ({ where, content }) => {
+    if (content === undefined || content === '' || content === 'false') return undefined
+    return content === 'true' ? true : url.read({ where, content })
+  },
+  accept: (value) => {
+    if (value === undefined || value === false) return undefined
+    return value === true ? true : url.accept(value)
+  },
+}
+
+export const CACHE_OPTIONS: OptionTable<CacheConfig> = {
+  cacheFilesystem: {
+    yaml: 'storage.ipfs.cache.filesystem.rootdirectory',
+    kind: path,
+    default: undefined,
+    defaultText: 'none; `/var/lib/registry` where `storage.ipfs.cache.filesystem` stands alone',
+    doc: 'A [cache](operations.md#a-cache-in-front-of-ipfs) in front of IPFS: a directory with the tree that Distribution and the original Disco keep there.',
+  },
+  cacheInmemory: {
+    yaml: 'storage.ipfs.cache.inmemory',
+    kind: memory,
+    default: undefined,
+    defaultText: 'none',
+    doc: 'A cache in memory, of one process.',
+  },
+  cacheS3: {
+    yaml: 'storage.ipfs.cache.s3',
+    kind: s3Bucket('storage.ipfs.cache.s3'),
+    default: undefined,
+    defaultText: 'none',
+    doc: 'A cache in a bucket, with the parameters of `storage.s3`.',
+  },
+  cacheR2: {
+    yaml: 'storage.ipfs.cache.r2',
+    kind: r2Bucket('storage.ipfs.cache.r2'),
+    default: undefined,
+    defaultText: 'none',
+    doc: 'A cache in a bucket of Cloudflare\'s R2, with the parameters of `storage.r2`.',
+  },
+  cacheOnly: {
+    yaml: 'storage.ipfs.cacheonly',
+    kind: toggle,
+    default: false,
+    doc: 'No IPFS at all: images are in the cache alone, and have the CID as their name that the original Disco gives them then.',
+  },
+  redirect: {
+    yaml: 'storage.ipfs.redirect',
+    kind: base,
+    default: undefined,
+    defaultText: 'false; with `storage.s3` and `storage.r2` as `storage.redirect.disable` says',
+    doc: 'Clients that ask for a blob that is in the cache (or in `storage.s3`, `storage.r2`, `storage.filesystem`) are sent (307) to this URL with the blob\'s path after it, `/docker/registry/v2/blobs/…/data`: a CDN, or a server of files. `true`: to the cache\'s bucket, by a URL that is signed for 20 minutes.',
+  },
+  replicas: {
+    yaml: 'disco.replicas',
+    kind: toggle,
+    default: false,
+    doc: 'Several Discos serve the same images from the bucket of `storage.ipfs.cache` and the same Kubos: what they have to agree on is in the bucket, which no push can do without then.',
+  },
+}
+
+/** Naming it chooses it, with nothing below it too. */
+function whereNamed<T>(kind: Kind<T>): Kind<T | undefined> {
+  return {
+    ...kind,
+    presence: true,
+    read: (raw) => kind.read(isRawMap(raw.content) ? raw : { ...raw, content: new Map() }),
+    accept: (value) => (value === undefined ? undefined : kind.accept(value)),
+    write: (value) => (value === undefined ? undefined : kind.write(value)),
+  }
+}

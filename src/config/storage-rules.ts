@@ -1,0 +1,67 @@
+import type { Config, OptionName } from './options.ts'
+import type { ConfigProblem } from './problem.ts'
+import type { Origins } from './rules.ts'
+
+interface Choice {
+  readonly key: string
+  readonly name: OptionName
+  isChosen(config: Config): boolean
+}
+
+/** Storages, each with how it is chosen. */
+const STORAGES: readonly Choice[] = [
+  { key: 'storage.inmemory', name: 'storageInmemory', isChosen: ({ storageInmemory }) => storageInmemory },
+  { key: 'storage.filesystem', name: 'storageFilesystem', isChosen: ({ storageFilesystem }) => storageFilesystem !== undefined },
+  { key: 'storage.s3', name: 'storageS3', isChosen: ({ storageS3 }) => storageS3 !== undefined },
+  { key: 'storage.r2', name: 'storageR2', isChosen: ({ storageR2 }) => storageR2 !== undefined },
+]
+const KUBO: Choice = { key: 'storage.ipfs.router', name: 'kubo', isChosen: ({ kubo }) => kubo.length > 0 }
+
+/** What may stand before IPFS. */
+const CACHES: readonly Choice[] = [
+  { key: 'storage.ipfs.cache.inmemory', name: 'cacheInmemory', isChosen: ({ cacheInmemory }) => cacheInmemory !== undefined },
+  { key: 'storage.ipfs.cache.filesystem', name: 'cacheFilesystem', isChosen: ({ cacheFilesystem }) => cacheFilesystem !== undefined },
+  { key: 'storage.ipfs.cache.s3', name: 'cacheS3', isChosen: ({ cacheS3 }) => cacheS3 !== undefined },
+  { key: 'storage.ipfs.cache.r2', name: 'cacheR2', isChosen: ({ cacheR2 }) => cacheR2 !== undefined },
+]
+const BUCKETS: ReadonlySet<OptionName> = new Set(['storageS3', 'storageR2', 'cacheS3', 'cacheR2'])
+const MEMORIES: ReadonlySet<OptionName> = new Set(['storageInmemory', 'cacheInmemory'])
+
+export function storageProblems(config: Config, origins: Origins): ConfigProblem[] {
+  const chosenOf = (choices: readonly Choice[]): Choice[] => choices.filter((choice) => choice.isChosen(config))
+  const problemAt = (name: OptionName, reason: string): ConfigProblem => ({ where: origins.option(name) ?? name, reason })
+  const [caches, plain] = [chosenOf(CACHES), chosenOf(STORAGES)]
+  const chosen = [...plain, ...chosenOf([KUBO]), ...caches]
+  const problems: ConfigProblem[] = []
+  const oneOf = ([first, ...others]: readonly Choice[], what: string): void => {
+    if (first !== undefined && others.length > 0) problems.push(problemAt(first.name, `${[first, ...others].map(({ key }) => key).join(' and ')}: ${what}`))
+  }
+  oneOf(plain.length > 0 ? chosen : chosenOf([KUBO]), 'images are in one of them')
+  if (plain.length === 0) oneOf(caches, 'one of them is the cache')
+  for (const { key, name } of chosen.filter((choice) => MEMORIES.has(choice.name))) {
+    if (config.processes !== 1) problems.push(problemAt(name, `${key} is of one process alone: with ${config.processes} each would have other images; name one process, or another storage`))
+  }
+  const [cache] = caches
+  const hasBucket = chosen.some(({ name }) => BUCKETS.has(name))
+  if (config.cacheOnly && cache === undefined) problems.push(problemAt('cacheOnly', 'has images in the cache alone, and there is none: add storage.ipfs.cache'))
+  if (config.redirect === true && !hasBucket) problems.push(problemAt('redirect', 'sends clients to the bucket, and there is none: name the URL that they are sent to'))
+  if (config.redirect !== undefined && cache === undefined && (plain.length === 0 || config.storageInmemory)) {
+    problems.push(problemAt('redirect', 'sends clients to what serves the files of a cache, and there is none: add storage.ipfs.cache'))
+  }
+  if (config.replicas && !(hasBucket && cache !== undefined && config.kubo.length > 0)) {
+    problems.push(problemAt('replicas', 'is for Discos that share Kubos and a bucket before them: add storage.ipfs.router.nodes and storage.ipfs.cache.s3'))
+  }
+  if (config.replicas && config.cacheOnly) problems.push(problemAt('replicas', 'says nothing with cacheonly: Discos on one bucket are replicas anyway'))
+  return [...problems, ...kuboProblems(config, origins)]
+}
+
+function kuboProblems({ kubo }: Config, origins: Origins): ConfigProblem[] {
+  const where = origins.option('kubo') ?? 'kubo'
+  const both = kubo.some(({ url, token }) => token !== undefined && new URL(url).username !== '')
+  const places = kubo.map(({ url }) => `${new URL(url).host}${new URL(url).pathname}`)
+  const twice = places.find((place, index) => places.indexOf(place) !== index)
+  return [
+    ...(both ? [{ where, reason: 'has a node with a user in its URL and a token: Kubo takes one of them' }] : []),
+    ...(twice === undefined ? [] : [{ where, reason: `has ${twice} twice` }]),
+  ]
+}
