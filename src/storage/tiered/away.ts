@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../telemetry/logger.ts'
 import { reasonOf } from '../../telemetry/reason.ts'
 import { ConflictError, DigestMismatchError, ObjectUnknownError, OffsetMismatchError, UploadBusyError, UploadUnknownError } from '../errors.ts'
@@ -8,6 +9,8 @@ const SHORTEST = 1000
 const LONGEST = 60_000
 /** Milliseconds that a look may take. */
 const LOOK = 3000
+/** Milliseconds that what was given up may take to end. */
+export const GRACE = 1000
 /** Who says so has answered. */
 const ANSWERS = [ConflictError, DigestMismatchError, ObjectUnknownError, OffsetMismatchError, UploadBusyError, UploadUnknownError]
 
@@ -19,6 +22,8 @@ export class AwayError extends Error {
 export interface AskOptions extends AbortOptions {
   /** Milliseconds that the answer may take. */
   readonly limit: number
+  /** It changes something: who gives up waits a moment for it to end. @default false */
+  readonly isChange?: boolean | undefined
 }
 
 export interface AwayParts {
@@ -57,11 +62,11 @@ export class Away {
   }
 
   /** What `work` gives. @throws AwayError, without asking or when there is no answer within the limit; whatever it throws, which counts as well */
-  async ask<T>(work: (signal: AbortSignal) => Promise<T>, { limit, signal }: AskOptions): Promise<T> {
+  async ask<T>(work: (signal: AbortSignal) => Promise<T>, { limit, signal, isChange = false }: AskOptions): Promise<T> {
     signal?.throwIfAborted()
     this.assertHere()
     try {
-      const result = await within(limit, signal, work)
+      const result = await within(limit, signal, work, isChange ? GRACE : 0)
       this.#wait = SHORTEST
       return result
     } catch (error) {
@@ -102,8 +107,12 @@ export class Away {
   }
 }
 
-/** Also where `work` does not look at its signal. */
-export async function within<T>(limit: number, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/**
+ * Also where `work` does not look at its signal.
+ *
+ * @param grace milliseconds that it may take to end once the signal has aborted
+ */
+export async function within<T>(limit: number, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>, grace = 0): Promise<T> {
   const stop = new AbortController()
   const { promise: ended, reject } = Promise.withResolvers<never>()
   const end = (reason: unknown): void => {
@@ -113,10 +122,21 @@ export async function within<T>(limit: number, signal: AbortSignal | undefined, 
   const abort = (): void => end(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
   const timer = setTimeout(() => end(new AwayError(`no answer within ${limit / 1000} s`)), limit)
+  let working: Promise<T> | undefined
   try {
-    return await Promise.race([work(stop.signal), ended])
+    working = work(stop.signal)
+    return await Promise.race([working, ended])
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
+    if (grace > 0 && signal?.aborted === true) await settled(working, grace)
   }
+}
+
+/** Waits for the end of something, however it ends, up to some milliseconds. */
+export async function settled(work: Promise<unknown> | undefined, milliseconds: number): Promise<void> {
+  if (work === undefined) return
+  const stop = new AbortController()
+  await Promise.race([work.then(() => {}, () => {}), sleep(milliseconds, undefined, { signal: stop.signal }).catch(() => {})])
+  stop.abort()
 }

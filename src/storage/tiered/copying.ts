@@ -31,7 +31,7 @@ interface Difference {
 }
 
 /** Milliseconds that the copy may take to look at something, and to commit. */
-const LOOK = 10_000
+const LOOK = 5000
 const COMMIT = 60_000
 /** Others change the authority meanwhile; who does so that often can wait for the next round. */
 const ATTEMPTS = 6
@@ -82,7 +82,7 @@ export class Copying {
     for (const { path } of uploads) if (!here.has(path) && (await this.#lookAt((signal) => copy.stat(path, { signal }), options)) === undefined) missing.push(path)
     if (missing.length > 0) await this.#large(missing, without, options)
     if (ready.length + changes.length === 0) return
-    await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ uploads: ready, changes }, { signal: asking }), { limit: COMMIT, signal }))
+    await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ uploads: ready, changes }, { signal: asking }), { limit: COMMIT, signal, isChange: true }))
   }
 
   /** Whether the authority still is what the copy was made. */
@@ -147,7 +147,7 @@ export class Copying {
     for (let at = 0; at === 0 || at < order.length; at += TOGETHER) {
       const changes = [...(at === 0 ? deletes.map((path) => ({ delete: path })) : []), ...await got(order.slice(at, at + TOGETHER))]
       if (changes.length === 0) continue
-      await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ changes }, { signal: asking }), { limit: COMMIT, signal }))
+      await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ changes }, { signal: asking }), { limit: COMMIT, signal, isChange: true }))
     }
     if (large.length > 0) await this.#large(large, without, options)
   }
@@ -163,8 +163,8 @@ export class Copying {
       try {
         const own = index === 0 ? watching : {}
         const upload = await transfer(copy, { source: authority.read(path, { signal }), path, digest, chunkHashes: !isCache, signal, ...own })
-        await this.#inTurn({ signal }, (ours) => away.ask((asking) => copy.commit({ uploads: [upload] }, { signal: asking }), { limit: COMMIT, signal: ours })).catch((error: unknown) => {
-          drop(copy, upload.id)
+        await this.#inTurn({ signal }, (ours) => away.ask((asking) => copy.commit({ uploads: [upload] }, { signal: asking }), { limit: COMMIT, signal: ours, isChange: true })).catch(async (error: unknown) => {
+          await drop(copy, upload.id)
           throw error
         })
       } catch (error) {

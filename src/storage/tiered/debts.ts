@@ -6,6 +6,8 @@ import { touch } from './places.ts'
 /** Ours, in the authority: `disco/tier/<time>-<random>`, the paths at which the copy is still to become what the authority is. */
 const DIRECTORY = 'disco/tier'
 const PAGE = 1000
+/** Milliseconds. */
+const FRESH = 10_000
 
 export interface Debt {
   readonly id: string
@@ -21,6 +23,7 @@ export class Debts {
   readonly #own = new Map<string, Debt>()
   /** As they were noted when somebody looked last. */
   #noted: ReadonlyMap<string, Debt> | undefined
+  #lookedAt = -Infinity
 
   constructor(authority: Pick<ObjectStore, 'get' | 'list' | 'commit'>, log: Logger) {
     this.#authority = authority
@@ -55,6 +58,13 @@ export class Debts {
     return [...(await this.#look(options)).values()].some(isConcerned)
   }
 
+  /** Sees to it that what is known is not old, should the authority not answer next. */
+  refresh(): void {
+    if (performance.now() - this.#lookedAt < FRESH) return
+    this.#lookedAt = performance.now()
+    this.#read({}).catch(() => {})
+  }
+
   /** What is noted and nobody of this process is at, the oldest first. @throws StorageFailedError */
   async left(options: AbortOptions = {}): Promise<Debt[]> {
     return [...(await this.#read(options)).values()].filter(({ id }) => !this.#own.has(id))
@@ -84,6 +94,7 @@ export class Debts {
       if (ids.length < PAGE) break
     }
     this.#noted = noted
+    this.#lookedAt = performance.now()
     return noted
   }
 

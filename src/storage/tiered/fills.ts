@@ -63,7 +63,7 @@ export class Fills {
   #begin(unit: Unit): OneFilling {
     const filling = new OneFilling(this.#parts.payments.jobs.isBusy)
     this.#running.set(unit.path, filling)
-    filling.run(this.#fill(unit, filling).finally(() => this.#running.delete(unit.path)))
+    filling.run(this.#parts.payments.jobs.during(() => this.#fill(unit, filling)).finally(() => this.#running.delete(unit.path)))
     return filling
   }
 

@@ -5,6 +5,7 @@ export class Jobs {
   readonly #stopped = new AbortController()
   readonly #waiting: (() => void)[] = []
   #running = 0
+  #underWay = 0
   #idle: PromiseWithResolvers<void> | undefined
 
   constructor(atOnce: number, most: number) {
@@ -22,8 +23,22 @@ export class Jobs {
     return this.#waiting.length >= this.#most || this.#stopped.signal.aborted
   }
 
+  /** What is waited for besides, until nothing is under way. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#underWay++
+    try {
+      return await work()
+    } finally {
+      if (--this.#underWay === 0) this.#idle?.resolve()
+    }
+  }
+
   /** @throws whatever `work` throws; the reason of having been stopped */
-  async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.during(() => this.#run(work))
+  }
+
+  async #run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { signal } = this.#stopped
     signal.throwIfAborted()
     if (this.isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve))
@@ -35,13 +50,12 @@ export class Jobs {
       const next = this.#waiting.shift()
       if (next === undefined) this.#running--
       else next()
-      if (this.#running === 0) this.#idle?.resolve()
     }
   }
 
   /** Once nothing is under way. */
   async idle(): Promise<void> {
-    while (this.#running > 0) await (this.#idle = Promise.withResolvers<void>()).promise
+    while (this.#underWay > 0) await (this.#idle = Promise.withResolvers<void>()).promise
   }
 
   async stop(): Promise<void> {

@@ -11,6 +11,11 @@ import { several } from './walk.ts'
 const AT_ONCE = 4
 const MOST = 64
 
+export interface PaymentOptions extends Pick<Transfer, 'id' | 'onProgress'> {
+  /** What came of a commit just now. */
+  readonly known?: Known | undefined
+}
+
 /** Pays what is owed to the copy, and strikes it out. */
 export class Payments {
   readonly jobs: Jobs = new Jobs(AT_ONCE, MOST)
@@ -25,7 +30,11 @@ export class Payments {
   }
 
   /** Whether the copy has all of it then; goes on when nobody waits for it any more. @throws AwayError, StorageFailedError; the debt stays noted, for the rounds */
-  async pay(debt: Debt, { known, ...watching }: Pick<Transfer, 'id' | 'onProgress'> & { readonly known?: Known | undefined } = {}): Promise<boolean> {
+  pay(debt: Debt, options: PaymentOptions = {}): Promise<boolean> {
+    return this.jobs.during(() => this.#pay(debt, options))
+  }
+
+  async #pay(debt: Debt, { known, ...watching }: PaymentOptions): Promise<boolean> {
     let isWhole: boolean
     try {
       isWhole = await this.jobs.run((signal) => this.#copying.bring(debt.paths, { known, signal, ...watching }))

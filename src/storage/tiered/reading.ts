@@ -61,7 +61,7 @@ export class Reading {
 
   /** @param isAbsent whether an answer says that there is nothing */
   async ask<T>(path: string, options: AbortOptions, ask: (store: Store, options: AbortOptions) => Promise<T>, isAbsent: (answer: T) => boolean): Promise<T> {
-    const { authority, first, fills } = this.#parts
+    const { authority, first, fills, debts } = this.#parts
     const unit = this.#unitOf(path)
     if (unit === undefined) return ask(authority, options)
     const askCopy = (): Promise<Said<T>> => this.#askCopy(path, options, ask, isAbsent)
@@ -72,6 +72,7 @@ export class Reading {
       if (said === 'absent' && !isAbsent(answer)) fills?.want(unit)
       return answer
     }
+    debts.refresh()
     let failure: { readonly error: unknown } | undefined
     let answer: T | undefined
     try {

@@ -64,8 +64,8 @@ export class Restoring {
     if ((await this.#lookAt((signal) => copy.stat(path, { signal }), options)) === undefined) return false
     try {
       const upload = await transfer(authority, { source: copy.read(path, options), path, digest, signal: options.signal })
-      await authority.commit({ uploads: [upload] }, options).catch((error: unknown) => {
-        drop(authority, upload.id)
+      await authority.commit({ uploads: [upload] }, options).catch(async (error: unknown) => {
+        await drop(authority, upload.id)
         throw error
       })
     } catch (error) {

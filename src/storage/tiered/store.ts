@@ -215,7 +215,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
         await authority.commit({ ...batch, uploads: uploads.map((upload) => taken.get(upload) ?? upload) }, options)
         return [...taken.keys()]
       } catch (failure) {
-        for (const { id } of taken.values()) drop(authority, id)
+        for (const { id } of taken.values()) await drop(authority, id)
         throw failure
       }
     }

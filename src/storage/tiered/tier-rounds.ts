@@ -3,8 +3,9 @@ import type { AbortOptions } from '../object-store.ts'
 import { Rounds } from '../rounds.ts'
 import { AwayError } from './away.ts'
 
-/** Between two rounds, and from one look for what was lost to the next, in milliseconds. */
+/** Between two rounds, where something is owed, and from one look for what was lost to the next, in milliseconds. */
 const EVERY = 10_000
+const SOON = 2000
 const HEAL_EVERY = 60 * 60 * 1000
 
 export interface TierRoundsParts {
@@ -38,15 +39,16 @@ export class TierRounds {
     const { look, isAway, pay, heal, log } = this.#parts
     try {
       await look()
-      if (isAway()) return EVERY
-      await pay({ signal })
-      if (performance.now() < this.#healAt) return EVERY
+      if (isAway()) return SOON
+      const isPaid = await pay({ signal })
+      if (performance.now() < this.#healAt) return isPaid ? EVERY : SOON
       const count = await heal({ signal })
       this.#healAt = performance.now() + HEAL_EVERY
       if (count > 0) log.info({ count }, 'what one of two stores had lost was brought back')
     } catch (err) {
       // The next one goes on; of the copy's absence is told elsewhere.
       if (!signal.aborted && !(err instanceof AwayError)) log.warn({ err }, 'the two stores could not be held against each other')
+      return SOON
     }
     return EVERY
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createDigester, type Digest } from '../../oci/digest.ts'
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions, AppendOptions, FinishedUpload, ObjectStore } from '../object-store.ts'
-import { AwayError, within } from './away.ts'
+import { AwayError, GRACE, settled, within } from './away.ts'
 
 /** The repository that uploads from one store to the other are named after. */
 const OWNER = 'disco/tier'
@@ -36,12 +36,15 @@ export async function transfer(to: Pick<ObjectStore, 'uploads'>, { source, path,
   const { uploads } = to
   const hash = digest === undefined ? createDigester('sha256') : undefined
   const silence = new Silence(signal)
+  let working: Promise<unknown> | undefined
   try {
-    await silence.race(uploads.create(id, OWNER, { signal: silence.signal }))
-    await silence.race(uploads.append(id, 0, silence.watched(source, (chunk) => hash?.update(chunk)), { ...options, signal: silence.signal }))
+    await silence.race((working = uploads.create(id, OWNER, { signal: silence.signal })))
+    const watched = silence.watched(source, (chunk) => hash?.update(chunk))
+    await silence.race((working = uploads.append(id, 0, watched, { ...options, signal: silence.signal })))
     return { id, path, digest: digest ?? { algorithm: 'sha256', hex: hash?.digest('hex') ?? '' } }
   } catch (error) {
-    drop(to, id)
+    await settled(working, GRACE)
+    await drop(to, id)
     signal?.throwIfAborted()
     throw silence.failure ?? error
   } finally {
@@ -54,8 +57,8 @@ export function newUpload(): string {
 }
 
 /** As well as it can be done: what stays is purged with other unfinished uploads. */
-export function drop({ uploads }: Pick<ObjectStore, 'uploads'>, id: string): void {
-  within(SILENCE, undefined, (signal) => uploads.remove(id, { signal })).catch(() => {})
+export async function drop({ uploads }: Pick<ObjectStore, 'uploads'>, id: string): Promise<void> {
+  await settled(within(SILENCE, undefined, (signal) => uploads.remove(id, { signal })), GRACE)
 }
 
 /** What a store has to take within some time; what it waits for from elsewhere does not count. */

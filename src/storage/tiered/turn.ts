@@ -121,7 +121,7 @@ class Lease {
     clearTimeout(this.#end)
     // Others wait from when they have seen it, which is later.
     this.#end = setTimeout(() => this.#lose(), Math.max(0, begun + 0.7 * this.#patience - performance.now())).unref()
-    this.#next = setTimeout(() => (this.#beating = this.#beat()), this.#patience / 4).unref()
+    this.#next = setTimeout(() => void (this.#beating = this.#beat()), this.#patience / 4).unref()
     return true
   }
 
@@ -129,7 +129,7 @@ class Lease {
     try {
       if (!(await this.#write(this.#data))) this.#lose()
     } catch {
-      this.#next = setTimeout(() => (this.#beating = this.#beat()), this.#patience / 10).unref()
+      this.#next = setTimeout(() => void (this.#beating = this.#beat()), this.#patience / 10).unref()
     }
   }
 
