@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { CID } from 'multiformats/cid'
 import { LateBlocks } from '../../src/global/late-blocks.ts'
 import { cidOf, DAG_PB, RAW, sha256 } from '../../src/ipfs/unixfs/block.ts'
+import { untilAborted } from '../../src/oci/until-aborted.ts'
 import { StorageFailedError } from '../../src/storage/errors.ts'
 
 const block = (text: string, codec: typeof RAW | typeof DAG_PB = DAG_PB): { readonly cid: CID; readonly bytes: Uint8Array } =>
@@ -16,7 +17,7 @@ class Scene {
   failure: Error | undefined
   readonly blocks = new LateBlocks(
     { get: async (cid) => this.index.get(cid.toV1().toString()), has: async (cid) => this.index.has(cid.toV1().toString()) },
-    { index: async (cid) => this.#index(cid.toString()) },
+    { index: async (cid, { signal } = {}) => untilAborted(this.#index(cid.toString()), signal) },
     { looks: 3, wait: 50, now: () => this.now },
   )
 
