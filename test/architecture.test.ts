@@ -22,6 +22,8 @@ const CONFINED: readonly { readonly package: RegExp; readonly to: RegExp }[] = [
   { package: /^(helia|@helia\/|libp2p|@libp2p\/|@chainsafe\/libp2p|@multiformats\/multiaddr|it-)/, to: /^ipfs\/embedded\// },
   { package: /^(kubo-rpc-client)/, to: /^ipfs\/kubo\// },
   { package: /^@aws-sdk\//, to: /^storage\/bucket\/s3\// },
+  { package: /^@azure\//, to: /^storage\/bucket\/azure\// },
+  { package: /^@google-cloud\//, to: /^storage\/bucket\/gcs\// },
   { package: /^(multiformats|@ipld\/|ipfs-unixfs)/, to: /^(ipfs|global|http\/gateway)/ },
   { package: /^pino$/, to: /^telemetry\// },
   { package: /^yaml$/, to: /^config\// },
@@ -50,9 +52,9 @@ const sources: readonly Source[] = readdirSync(join(ROOT, 'src'), { recursive: t
   })
 
 function importsOf(path: string, text: string): string[] {
-  const specifiers = text.matchAll(/(?:^|\n)(?:import|export)\s(?:[^'";]*?\sfrom\s)?'([^']+)'|\bimport\(\s*'([^']+)'/g)
-  return [...specifiers].map(([, fixed, dynamic]) => {
-    const specifier = fixed ?? dynamic ?? ''
+  const specifiers = text.matchAll(/(?:^|\n)(?:import|export)\s(?:[^'";]*?\sfrom\s)?'([^']+)'|\bimport\(\s*'([^']+)'|\bload\('([^']+)'\)/g)
+  return [...specifiers].map(([, fixed, dynamic, optional]) => {
+    const specifier = fixed ?? dynamic ?? optional ?? ''
     return specifier.startsWith('.') ? posix.join(dirname(path), specifier) : specifier
   })
 }
@@ -116,17 +118,26 @@ describe('the files', () => {
 })
 
 describe('the dependencies', () => {
-  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<'dependencies' | 'devDependencies', Record<string, string>>
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<'dependencies' | 'devDependencies' | 'peerDependencies', Record<string, string>> & {
+    readonly peerDependenciesMeta: Record<string, { readonly optional: boolean }>
+  }
 
   it('are each explained in docs/dependencies.md', () => {
     const page = readFileSync(join(ROOT, 'docs/dependencies.md'), 'utf8')
-    const all = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })
+    const all = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies })
     assert.deepEqual(all.filter((name) => !page.includes(`\`${name}\``)), [])
   })
 
   it('are declared where they are imported', () => {
     const imported = new Set(sources.flatMap(({ imports }) => imports).filter((name) => !isOurs(name) && !name.startsWith('node:')))
     const packages = [...imported].map((name) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/'))
-    assert.deepEqual(packages.filter((name) => manifest.dependencies[name] === undefined), [])
+    assert.deepEqual(packages.filter((name) => ({ ...manifest.dependencies, ...manifest.peerDependencies })[name] === undefined), [])
+  })
+
+  it('that Disco does not bring along are loaded only where they are needed, and asked for by name', () => {
+    const optional = Object.keys(manifest.peerDependencies)
+    assert.deepEqual(optional.filter((name) => manifest.peerDependenciesMeta[name]?.optional !== true || name in manifest.dependencies), [])
+    assert.deepEqual(optional.filter((name) => sources.some(({ text }) => text.includes(`from '${name}`) || text.includes(`import('${name}`))), [])
+    assert.deepEqual(optional.filter((name) => !sources.some(({ imports }) => imports.includes(name))), [])
   })
 })

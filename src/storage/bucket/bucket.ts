@@ -118,8 +118,8 @@ export interface Bucket {
   /** At most a page of them. What is not there is no error. */
   delete(paths: readonly string[], options?: AbortOptions): Promise<void>
 
-  /** A URL under which an object can be had without a key, for so many seconds. */
-  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string>
+  /** A URL under which an object can be had without a key, for so many seconds. Undefined: whoever asks as we do can give none. */
+  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string | undefined>
 
   /** Gives up what compositions have begun before a time, in milliseconds since the epoch, and never ended: it costs room that nobody sees. */
   tidy(before: number, isOurs: (path: string) => boolean, options?: AbortOptions): Promise<void>

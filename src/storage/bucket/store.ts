@@ -116,7 +116,7 @@ export class BucketStore implements ObjectStore, ChunkHashes {
    *
    * @param seconds that it is good for
    */
-  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string> {
+  presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string | undefined> {
     assertObject(path, this.#places)
     return this.bucket.presigned(path, method, seconds)
   }

@@ -1,15 +1,6 @@
 import { StorageFailedError } from '../../errors.ts'
+import { failureOf, isPassingFault, type Fault } from '../fault.ts'
 import type { Faults } from '../retries.ts'
-
-/** What the SDK throws, as far as anybody needs it. */
-interface Fault {
-  readonly name: string
-  readonly message: string
-  /** HTTP's; 0 where there was no answer. */
-  readonly status: number
-  /** S3's code, or the system's; empty where an answer had none, as those to HEAD have. */
-  readonly code: string
-}
 
 /** Codes of answers that another try may better, whatever their status. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -17,10 +8,6 @@ const PASSING: ReadonlySet<string> = new Set([
   'RequestTimeout', 'RequestTimeoutException', 'RequestTimeTooSkewed', 'InternalError', 'ServiceUnavailable', 'OperationAborted', 'ConditionalRequestConflict',
   'BadDigest', 'IncompleteBody', 'XAmzContentSHA256Mismatch',
 ])
-const PASSING_STATUS: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504, 509])
-
-/** Codes of certificates that will not be right the next time either. */
-const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/
 
 function faultOf(error: unknown): Fault {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error), status: 0, code: '' }
@@ -55,25 +42,16 @@ export function isNoSuchUpload(error: unknown): boolean {
   return faultOf(error).code === 'NoSuchUpload'
 }
 
-/** Whether the next try may succeed: nobody answered, or the server said that it can't now. */
 function isPassing(error: unknown): boolean {
   if (error instanceof StorageFailedError) return false
-  const { name, status, code } = faultOf(error)
-  if (PASSING.has(code) || PASSING.has(name) || PASSING_STATUS.has(status)) return true
-  return status === 0 && name !== 'CredentialsProviderError' && !UNTRUSTED.test(code) && !(error instanceof TypeError)
+  const fault = faultOf(error)
+  return PASSING.has(fault.code) || PASSING.has(fault.name) || (fault.name !== 'CredentialsProviderError' && isPassingFault(fault, error))
 }
 
-/**
- * What the rest of Disco hears. Of the SDK's error it keeps what says why: others of its properties hold the access key,
- * the signature and what was signed.
- */
 function storageFailed(what: string, error: unknown): StorageFailedError {
   if (error instanceof StorageFailedError) return error
-  const { name, message, status, code } = faultOf(error)
-  const reason = [code === '' || code === name ? name : `${name} ${code}`, ...(status === 0 ? [] : [`(${status})`])].join(' ')
-  const cause = new Error(message === 'UnknownError' ? reason : `${reason}: ${message}`)
-  cause.name = name
-  return new StorageFailedError(`the bucket failed at ${what}: ${cause.message}`, { cause })
+  const fault = faultOf(error)
+  return failureOf(what, fault.message === 'UnknownError' ? { ...fault, message: '' } : fault)
 }
 
 export const S3_FAULTS: Faults = { isPassing, storageFailed }
