@@ -18,7 +18,7 @@ export interface Tier {
   readonly inside: { readonly authority: MemoryStore; readonly copy: MemoryStore }
 }
 
-export type TierOptions = Partial<Pick<TieredStoreParts, 'first' | 'strict' | 'readonly'>> & {
+export type TierOptions = Partial<Pick<TieredStoreParts, 'first' | 'strict' | 'readonly' | 'patience'>> & {
   /** What an earlier one left. */
   readonly left?: Tier['inside'] | undefined
   readonly copy?: MemoryStore

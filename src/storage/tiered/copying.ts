@@ -30,9 +30,11 @@ interface Difference {
   readonly large: readonly string[]
 }
 
-/** Milliseconds that the copy may take to look at something, and to commit. */
+/** Milliseconds that the copy may take to look at something, to change small things, and to commit an upload, with so many more bytes for each. */
 const LOOK = 5000
+const CHANGE = 10_000
 const COMMIT = 60_000
+const BYTES = 20_000
 /** Others change the authority meanwhile; who does so that often can wait for the next round. */
 const ATTEMPTS = 6
 /** Bytes of an object that comes into memory as a whole, and of all those of one commit. */
@@ -82,7 +84,7 @@ export class Copying {
     for (const { path } of uploads) if (!here.has(path) && (await this.#lookAt((signal) => copy.stat(path, { signal }), options)) === undefined) missing.push(path)
     if (missing.length > 0) await this.#large(missing, without, options)
     if (ready.length + changes.length === 0) return
-    await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ uploads: ready, changes }, { signal: asking }), { limit: COMMIT, signal, isChange: true }))
+    await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ uploads: ready, changes }, { signal: asking }), { limit: CHANGE, signal, isChange: true }))
   }
 
   /** Whether the authority still is what the copy was made. */
@@ -147,7 +149,7 @@ export class Copying {
     for (let at = 0; at === 0 || at < order.length; at += TOGETHER) {
       const changes = [...(at === 0 ? deletes.map((path) => ({ delete: path })) : []), ...await got(order.slice(at, at + TOGETHER))]
       if (changes.length === 0) continue
-      await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ changes }, { signal: asking }), { limit: COMMIT, signal, isChange: true }))
+      await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ changes }, { signal: asking }), { limit: CHANGE, signal, isChange: true }))
     }
     if (large.length > 0) await this.#large(large, without, options)
   }
@@ -158,12 +160,13 @@ export class Copying {
     for (const [index, path] of paths.entries()) {
       const { digest } = places.unitOf(path) ?? {}
       // Gone meanwhile, and somebody owes that.
-      if ((await authority.stat(path, { signal })) === undefined) continue
+      const stat = await authority.stat(path, { signal })
+      if (stat === undefined) continue
       away.assertHere()
       try {
         const own = index === 0 ? watching : {}
         const upload = await transfer(copy, { source: authority.read(path, { signal }), path, digest, chunkHashes: !isCache, signal, ...own })
-        await this.#inTurn({ signal }, (ours) => away.ask((asking) => copy.commit({ uploads: [upload] }, { signal: asking }), { limit: COMMIT, signal: ours, isChange: true })).catch(async (error: unknown) => {
+        await this.#inTurn({ signal }, (ours) => away.ask((asking) => copy.commit({ uploads: [upload] }, { signal: asking }), { limit: COMMIT + stat.size / BYTES, signal: ours, isChange: true })).catch(async (error: unknown) => {
           await drop(copy, upload.id)
           throw error
         })

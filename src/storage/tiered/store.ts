@@ -32,6 +32,8 @@ export interface TieredStoreParts {
   readonly strict?: boolean | undefined
   /** Nothing is written to heal one of the two. @default false */
   readonly readonly?: boolean | undefined
+  /** Milliseconds of silence after which another process takes the turn to change the copy over. @default 10,000 */
+  readonly patience?: number | undefined
   readonly log: Logger
 }
 
@@ -53,14 +55,14 @@ export class TieredStore implements ObjectStore, ChunkHashes {
   readonly #rounds: TierRounds
 
   constructor(parts: TieredStoreParts) {
-    const { authority, copy, places, first, strict = false, readonly = false, log } = parts
+    const { authority, copy, places, first, strict = false, readonly = false, patience, log } = parts
     this.#parts = parts
     this.uploads = authority.uploads
     const look = (signal: AbortSignal): Promise<unknown> => copy.list(places.root, { limit: 1, signal })
     this.#reads = new Away({ what: 'read', look, log })
     this.#writes = new Away({ what: 'written', look, log })
     this.#debts = new Debts(authority, log)
-    const turn = strict ? new Turn(authority) : undefined
+    const turn = strict ? new Turn(authority, { patience }) : undefined
     const copying = new Copying({ authority, copy, places, away: this.#writes, turn, isCache: first === 'copy' })
     this.#payments = new Payments(copying, this.#debts, log)
     this.#fills = new Fills({ authority, away: this.#writes, debts: this.#debts, payments: this.#payments, log })

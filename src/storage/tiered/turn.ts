@@ -27,7 +27,7 @@ export class Turn {
   #last: Promise<unknown> = Promise.resolve()
   #lease: Lease | undefined
 
-  constructor(authority: Authority, { patience = PATIENCE }: { readonly patience?: number } = {}) {
+  constructor(authority: Authority, { patience = PATIENCE }: { readonly patience?: number | undefined } = {}) {
     this.#authority = authority
     this.#patience = patience
   }
