@@ -25,6 +25,8 @@ export interface DiscoServer {
   readonly url: string
   readonly port: number
   readonly data: string
+  /** Of its first process. */
+  readonly pid: number
   /** What it has written so far to both outputs. */
   log(): string
   /** The multiaddr, peer id included, under which other nodes reach it. */
@@ -65,6 +67,7 @@ export async function startDisco(options: DiscoOptions): Promise<DiscoServer> {
     url,
     port,
     data: options.data,
+    pid: child.pid ?? 0,
     log: () => log,
     multiaddr: () => {
       const found = /\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+/.exec(log)

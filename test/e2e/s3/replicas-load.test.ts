@@ -9,7 +9,7 @@ import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
 import { onBucket } from '../harness/bucket-flags.ts'
 import { unusedPort, type DiscoServer } from '../harness/disco.ts'
 import { HAProxy } from '../harness/haproxy.ts'
-import { RegistryClient } from '../harness/registry-client.ts'
+import { RegistryClient, digestOf, hexOf } from '../harness/registry-client.ts'
 import { S3Server } from '../harness/s3.ts'
 import { Scene } from '../harness/scene.ts'
 import { until } from '../harness/until.ts'
@@ -21,6 +21,8 @@ import { PatientClient } from './load/patient-client.ts'
 /** Seconds of load, and between two kills; ten minutes with one a minute: `DISCO_TEST_LOAD=600 DISCO_TEST_KILL_EVERY=60`. */
 const LOAD = Number(process.env['DISCO_TEST_LOAD'] ?? 60)
 const KILL_EVERY = Number(process.env['DISCO_TEST_KILL_EVERY'] ?? 12)
+/** Of so many one is pulled whole by each of its names; the others by their CIDs. */
+const GLOBAL_EVERY = 10
 /** Images that are cloned by another one at the end: not all, where there are hundreds. */
 const CLONED = 60
 /** Bytes of a lock that nobody has; how long one of a dead server's lasts, and until another looks after it. */
@@ -59,17 +61,18 @@ describe('three Discos on one bucket behind haproxy, under load', { timeout: (LO
   })
   after(() => scene.end())
 
-  /** One after the other, each for a few seconds. */
+  /** One after the other, each for a few seconds, at any time of its turn. */
   async function killInTurns(stop: AbortSignal): Promise<void> {
+    const begun = performance.now()
     for (let turn = 0; ; turn++) {
-      await sleep(KILL_EVERY * (500 + randomInt(500)), undefined, { signal: stop }).catch(() => {})
+      const at = begun + (turn + 0.2 + Math.random() * 0.4) * KILL_EVERY * 1000
+      await sleep(Math.max(0, at - performance.now()), undefined, { signal: stop }).catch(() => {})
       if (stop.aborted) return
       const replica = replicas[turn % replicas.length] ?? assert.fail()
       await replica.server.kill()
       figures.count('kills')
       await sleep(randomInt(500, 4000))
       replica.server = await replica.start()
-      await sleep(KILL_EVERY * 500, undefined, { signal: stop }).catch(() => {})
     }
   }
 
@@ -98,8 +101,13 @@ describe('three Discos on one bucket behind haproxy, under load', { timeout: (LO
     const clients = replicas.map(({ server }) => new RegistryClient(server.url))
     const [first = assert.fail()] = clients
     for (const [number, { cid, digest, tagged }] of load.acknowledged.entries()) {
-      for (const client of clients) await assertComplete(client, cid, 'latest', digest)
-      await assertGlobal(clients[number % clients.length] ?? first, digest, cid)
+      for (const client of clients) {
+        await assertComplete(client, cid, 'latest', digest)
+        for (const [name, reference] of [[cid, digest], [hexOf(digest), cid], [hexOf(digest), digest]] as const) {
+          assert.equal(digestOf((await client.manifest(name, reference)).bytes), digest, `${client.url}: ${name} ${reference}`)
+        }
+      }
+      if (number % GLOBAL_EVERY === 0) await assertGlobal(first, digest, cid)
       if (tagged !== undefined) for (const client of clients) await assertComplete(client, tagged.name, tagged.tag, digest)
     }
     for (const attempt of load.givenUp) {
