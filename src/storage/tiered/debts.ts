@@ -13,6 +13,8 @@ export interface Debt {
   readonly id: string
   /** Of objects and of directories: all that is below them. */
   readonly paths: readonly string[]
+  /** When this process has seen it first, on its clock. */
+  readonly since: number
 }
 
 /** What is owed to the copy. As long as it is noted that the copy may be wrong somewhere, it is not asked about that. */
@@ -32,7 +34,7 @@ export class Debts {
 
   /** From now on the copy is not asked about these; for all processes once `note` is committed. */
   open(paths: readonly string[]): { readonly debt: Debt; readonly note: Change } {
-    const debt = { id: `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(8).toString('hex')}`, paths }
+    const debt = { id: `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(8).toString('hex')}`, paths, since: performance.now() }
     this.#own.set(debt.id, debt)
     return { debt, note: { put: `${DIRECTORY}/${debt.id}`, data: Buffer.from(JSON.stringify({ paths })) } }
   }
@@ -103,9 +105,9 @@ export class Debts {
     if (data === undefined) return undefined
     try {
       const { paths } = JSON.parse(Buffer.from(data).toString()) as { paths: readonly string[] }
-      if (Array.isArray(paths) && paths.every((path) => typeof path === 'string')) return { id, paths }
+      if (Array.isArray(paths) && paths.every((path) => typeof path === 'string')) return { id, paths, since: performance.now() }
     } catch {}
     this.#log.error({ note: `${DIRECTORY}/${id}` }, 'a note for the copy can\'t be read: the copy is not asked about anything until it is gone')
-    return { id, paths: [''] }
+    return { id, paths: [''], since: performance.now() }
   }
 }

@@ -16,7 +16,7 @@ import { Reading } from './reading.ts'
 import { Restoring } from './restoring.ts'
 import { TierRounds } from './tier-rounds.ts'
 import { drop, newUpload, transfer } from './transfer.ts'
-import { Turn } from './turn.ts'
+import { PATIENCE, Turn } from './turn.ts'
 
 type Store = ObjectStore & ChunkHashes
 
@@ -55,7 +55,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
   readonly #rounds: TierRounds
 
   constructor(parts: TieredStoreParts) {
-    const { authority, copy, places, first, strict = false, readonly = false, patience, log } = parts
+    const { authority, copy, places, first, strict = false, readonly = false, patience = PATIENCE, log } = parts
     this.#parts = parts
     this.uploads = authority.uploads
     const look = (signal: AbortSignal): Promise<unknown> => copy.list(places.root, { limit: 1, signal })
@@ -71,7 +71,12 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     this.#rounds = new TierRounds({
       look: async () => void (await Promise.all([this.#reads.look(), this.#writes.look()])),
       isAway: () => this.away !== undefined,
-      pay: async (options) => this.#payments.payAll(await this.#debts.left(options), options),
+      pay: async (options) => {
+        const left = await this.#debts.left(options)
+        // What is new, the process whose it is is about to pay.
+        const old = left.filter(({ since }) => performance.now() - since >= (strict ? patience / 2 : 0))
+        return (await this.#payments.payAll(old, options)) && old.length === left.length
+      },
       heal: (options) => this.heal(options),
       log,
     })

@@ -6,7 +6,7 @@ import type { AbortOptions, ObjectStore } from '../object-store.ts'
 /** Ours, in the authority: who of all processes has the turn. */
 const HOLDER = 'disco/turns/tier'
 /** Milliseconds of silence after which another takes over. */
-const PATIENCE = 10_000
+export const PATIENCE = 10_000
 /** Who has it and more to do goes on for so long, in milliseconds: to take it costs more than most of what is done in it. */
 const AT_A_STRETCH = 1000
 /** Between two looks at who has it, up to so long, in milliseconds. */
