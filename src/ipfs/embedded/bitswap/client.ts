@@ -102,5 +102,6 @@ function wantOf(cid: CID): Want {
 function settle(asks: Map<string, Ask>, key: string, block: Uint8Array | undefined): void {
   const ask = asks.get(key)
   asks.delete(key)
-  for (const answer of ask?.waiting ?? []) answer.resolve(block)
+  // A copy for each: what one has used up, as a file does of a leaf that it has twice, the next could not read any more.
+  for (const [index, answer] of [...ask?.waiting ?? []].entries()) answer.resolve(index === 0 || block === undefined ? block : new Uint8Array(block))
 }
