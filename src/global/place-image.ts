@@ -38,7 +38,7 @@ export async function placeImage(store: ObjectStore, index: DagIndex, root: Root
     const path = blobData(entry.digest)
     if (sameDigest(entry.digest, root.digest)) return { ...entry, cid: await index.file(path, { ...options, content: root.bytes }) }
     await checkStored(store, entry, options)
-    return { ...entry, cid: await index.file(path, options) }
+    return { ...entry, cid: await index.file(path, { ...options, digest: entry.digest }) }
   })
   const tree = repositoryTree(root.digest, entries)
   return { cid: await index.addTree(tree, options), digest: root.digest, entries, tree }

@@ -17,7 +17,7 @@ class Scene {
   failure: Error | undefined
   readonly blocks = new LateBlocks(
     { get: async (cid) => this.index.get(cid.toV1().toString()), has: async (cid) => this.index.has(cid.toV1().toString()) },
-    { index: async (cid, { signal }) => untilAborted(this.#index(cid.toString()), signal) },
+    { index: (cid, options) => untilAborted(this.#index(cid.toString()), options?.signal) },
     { looks: 3, wait: 50, now: () => this.now },
   )
 
