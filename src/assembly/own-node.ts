@@ -22,7 +22,7 @@ export interface OwnStorage extends BuiltStorage {
   readonly index: EmbeddedDagIndex
 }
 
-type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'redirect' | 'redirectDisabled'>>
+type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'storageGcs' | 'storageAzure' | 'redirect' | 'redirectDisabled'>>
 
 /** The database of the data directory. */
 const DATABASE = 'disco.db'

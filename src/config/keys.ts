@@ -32,10 +32,8 @@ export const IGNORED_KEYS: Readonly<Record<string, string>> = {
 export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   proxy: 'Disco is no pull-through cache: take it out, and name other Discos by disco.peer',
   'http.tls.letsencrypt': 'Disco asks for no certificates: put a proxy before it that does, or name files by http.tls.certificate and http.tls.key',
-  'storage.gcs': 'of buckets Disco knows storage.s3 and storage.r2',
-  'storage.azure': 'of buckets Disco knows storage.s3 and storage.r2',
-  'storage.oss': 'of buckets Disco knows storage.s3 and storage.r2',
-  'storage.swift': 'of buckets Disco knows storage.s3 and storage.r2',
+  'storage.oss': 'of buckets Disco knows storage.s3, storage.r2, storage.gcs and storage.azure',
+  'storage.swift': 'of buckets Disco knows storage.s3, storage.r2, storage.gcs and storage.azure',
 }
 
 /** Keys that have others below them. */

@@ -83,14 +83,14 @@ export function pointless(config: Config, origins: Origins): string[] {
 
 const LOOPBACK = /^(?:https?:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?(?:\/|$)/i
 
-function outOfReach({ storageS3, storageR2, cacheS3, cacheR2, redirect, redirectDisabled }: Config, origins: Origins): string[] {
-  const images = storageS3 ?? storageR2
-  const { regionEndpoint = '' } = images ?? cacheS3 ?? cacheR2 ?? {}
+function outOfReach({ storageS3, storageR2, storageGcs, storageAzure, cacheS3, cacheR2, redirect, redirectDisabled }: Config, origins: Origins): string[] {
+  const images = storageS3 ?? storageR2 ?? storageGcs ?? storageAzure
+  const endpoint = storageGcs?.endpoint ?? storageAzure?.serviceUrl ?? (storageS3 ?? storageR2 ?? cacheS3 ?? cacheR2)?.regionEndpoint ?? ''
   const isSent = images === undefined ? redirect === true : redirect === true || (redirect === undefined && !redirectDisabled)
-  if (!isSent || !LOOPBACK.test(regionEndpoint)) return []
-  const name = (['storageS3', 'storageR2', 'cacheS3', 'cacheR2'] as const).find((bucket) => origins.option(bucket) !== undefined) ?? 'storageS3'
+  if (!isSent || !LOOPBACK.test(endpoint)) return []
+  const name = (['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2'] as const).find((bucket) => origins.option(bucket) !== undefined) ?? 'storageS3'
   const remedy = redirect === true ? 'storage.ipfs.redirect: false' : 'storage.redirect.disable: true'
-  return [`${origins.option(name) ?? name}: clients get blobs from the bucket at ${regionEndpoint}, which those on other machines can't reach: set ${remedy}`]
+  return [`${origins.option(name) ?? name}: clients get blobs from the bucket at ${endpoint}, which those on other machines can't reach: set ${remedy}`]
 }
 
 function withoutIpfs({ cacheOnly }: Config, origins: Origins): string[] {

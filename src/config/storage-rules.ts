@@ -14,6 +14,8 @@ const STORAGES: readonly Choice[] = [
   { key: 'storage.filesystem', name: 'storageFilesystem', isChosen: ({ storageFilesystem }) => storageFilesystem !== undefined },
   { key: 'storage.s3', name: 'storageS3', isChosen: ({ storageS3 }) => storageS3 !== undefined },
   { key: 'storage.r2', name: 'storageR2', isChosen: ({ storageR2 }) => storageR2 !== undefined },
+  { key: 'storage.gcs', name: 'storageGcs', isChosen: ({ storageGcs }) => storageGcs !== undefined },
+  { key: 'storage.azure', name: 'storageAzure', isChosen: ({ storageAzure }) => storageAzure !== undefined },
 ]
 const KUBO: Choice = { key: 'storage.ipfs.router', name: 'kubo', isChosen: ({ kubo }) => kubo.length > 0 }
 
@@ -24,7 +26,7 @@ const CACHES: readonly Choice[] = [
   { key: 'storage.ipfs.cache.s3', name: 'cacheS3', isChosen: ({ cacheS3 }) => cacheS3 !== undefined },
   { key: 'storage.ipfs.cache.r2', name: 'cacheR2', isChosen: ({ cacheR2 }) => cacheR2 !== undefined },
 ]
-const BUCKETS: ReadonlySet<OptionName> = new Set(['storageS3', 'storageR2', 'cacheS3', 'cacheR2'])
+const BUCKETS: ReadonlySet<OptionName> = new Set(['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2'])
 const MEMORIES: ReadonlySet<OptionName> = new Set(['storageInmemory', 'cacheInmemory'])
 
 export function storageProblems(config: Config, origins: Origins): ConfigProblem[] {

@@ -139,10 +139,10 @@ describe('configuration', () => {
   })
 
   it('refuses misspelt variables that would have kept others out, and leaves those of other programs alone', async () => {
-    assert.deepEqual(await problems([], { REGISTRY_AUTH_HTPASWD_PATH: '/p', REGISTRY_HTTP_TLS_CERTIFCATE: '/c', REGISTRY_STORAGE_GCS_BUCKET: 'b' }), [
+    assert.deepEqual(await problems([], { REGISTRY_AUTH_HTPASWD_PATH: '/p', REGISTRY_HTTP_TLS_CERTIFCATE: '/c', REGISTRY_STORAGE_OSS_BUCKET: 'b' }), [
       'REGISTRY_AUTH_HTPASWD_PATH: is not a variable of Disco; is REGISTRY_AUTH_HTPASSWD_PATH meant?',
       'REGISTRY_HTTP_TLS_CERTIFCATE: is not a variable of Disco; is REGISTRY_HTTP_TLS_CERTIFICATE meant?',
-      'REGISTRY_STORAGE_GCS_BUCKET: storage.gcs is not supported: of buckets Disco knows storage.s3 and storage.r2',
+      'REGISTRY_STORAGE_OSS_BUCKET: storage.oss is not supported: of buckets Disco knows storage.s3, storage.r2, storage.gcs and storage.azure',
     ])
     const { warnings } = await load([], { REGISTRY_AUTH_FILE: '/run/auth.json', REGISTRY_REDIS_ADDR: 'x', REGISTRY_STORAGE_REDIRECT_DISABLE: 'false' })
     assert.deepEqual(warnings, ['REGISTRY_REDIS_ADDR: redis is left out: Disco keeps no cache in Redis'])

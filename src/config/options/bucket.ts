@@ -34,8 +34,23 @@ export interface BucketConfig {
 export type R2Config = Omit<BucketConfig, 'encrypt' | 'keyId' | 'storageClass' | 'objectAcl' | 'useDualStack' | 'accelerate' | 'useFipsEndpoint'>
 
 const MIB = 1024 * 1024
-/** Distribution's logs are its own, and signatures of version 4 are the only ones. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['loglevel', 'logs3apirequests', 'logs3apiresponseheaders', 'multipartcombinesmallpart', 'v4auth'])
+
+/** How a driver's keys are read, beside those that it knows. */
+export interface Driver {
+  /** The key that must be there. */
+  readonly names: string
+  /** Keys of Distribution's that mean nothing here. */
+  readonly leftOut: ReadonlySet<string>
+  /** … and those that can't be meant. @returns why */
+  readonly refused: (said: (key: string) => string | undefined) => string | undefined
+}
+
+const S3_DRIVER: Driver = {
+  names: 'bucket',
+  /** Distribution's logs are its own, and signatures of version 4 are the only ones. */
+  leftOut: new Set(['loglevel', 'logs3apirequests', 'logs3apiresponseheaders', 'multipartcombinesmallpart', 'v4auth']),
+  refused: (said) => (said('v4auth') === 'false' ? 'v4auth: false is not supported: Disco signs by version 4 alone' : undefined),
+}
 
 const R2_SHAPE: Shape<R2Config> = {
   bucket: { kind: text, doc: 'Its name. It has to be there.' },
@@ -74,15 +89,15 @@ export function r2Bucket(key: string): Kind<R2Config | undefined> {
   return bucket(key, R2_SHAPE)
 }
 
-/** Naming it chooses it, with nothing below it too: then its bucket is missing. */
-function bucket<T extends R2Config>(key: string, shape: Shape<T>): Kind<T | undefined> {
+/** Naming it chooses it, with nothing below it too: then its name is missing. */
+export function bucket<T extends object>(key: string, shape: Shape<T>, driver: Driver = S3_DRIVER): Kind<T | undefined> {
   const kind = fields<T>(shape)
   return {
     ...kind,
     presence: true,
     read: (raw) => {
-      const said = withoutNothing(raw)
-      if (isRawMap(said.content) && !said.content.has('bucket')) throw new Error(`${key} names no bucket`)
+      const said = withoutNothing(raw, driver)
+      if (isRawMap(said.content) && !said.content.has(driver.names)) throw new Error(`${key} names no ${driver.names}`)
       return kind.read(said)
     },
     accept: (value) => (value === undefined ? undefined : kind.accept(value)),
@@ -91,10 +106,14 @@ function bucket<T extends R2Config>(key: string, shape: Shape<T>): Kind<T | unde
 }
 
 /** Without keys that say nothing: those of Distribution's examples may be empty. */
-function withoutNothing(raw: Raw): Raw {
+function withoutNothing(raw: Raw, { leftOut, refused }: Driver): Raw {
   const { where, content } = raw
   if (content !== undefined && content !== '' && !isRawMap(content)) return raw
   const keys: RawMap = isRawMap(content) ? content : new Map()
-  if (keys.get('v4auth')?.content === 'false') throw new Error('v4auth: false is not supported: Disco signs by version 4 alone')
-  return { where, content: new Map([...keys].filter(([key, { content: said }]) => said !== '' && !LEFT_OUT.has(key))) }
+  const reason = refused((key) => {
+    const said = keys.get(key)?.content
+    return typeof said === 'string' ? said : undefined
+  })
+  if (reason !== undefined) throw new Error(reason)
+  return { where, content: new Map([...keys].filter(([key, { content: said }]) => said !== '' && !leftOut.has(key))) }
 }

@@ -86,8 +86,8 @@ export const CACHE_OPTIONS: OptionTable<CacheConfig> = {
     yaml: 'storage.ipfs.redirect',
     kind: base,
     default: undefined,
-    defaultText: 'false; with `storage.s3` and `storage.r2` as `storage.redirect.disable` says',
-    doc: 'Clients that ask for a blob that is in the cache (or in `storage.s3`, `storage.r2`, `storage.filesystem`) are sent (307) to this URL with the blob\'s path after it, `/docker/registry/v2/blobs/…/data`: a CDN, or a server of files. `true`: to the cache\'s bucket, by a URL that is signed for 20 minutes.',
+    defaultText: 'false; with a bucket in `storage` as `storage.redirect.disable` says',
+    doc: 'Clients that ask for a blob that is in the cache (or in a bucket or directory of `storage`) are sent (307) to this URL with the blob\'s path after it, `/docker/registry/v2/blobs/…/data`: a CDN, or a server of files. `true`: to the cache\'s bucket, by a URL that is signed for 20 minutes.',
   },
   replicas: {
     yaml: 'disco.replicas',

@@ -2,6 +2,7 @@ import { choice, integer, path, presence, text, toggle } from '../kinds.ts'
 import { age, goDuration } from '../measures.ts'
 import { fields, listOf } from '../structures.ts'
 import { r2Bucket, s3Bucket, type BucketConfig, type R2Config } from './bucket.ts'
+import { azureContainer, gcsBucket, type AzureConfig, type GcsConfig } from './cloud-buckets.ts'
 import { kuboNodes, type KuboAddress } from './kubo.ts'
 import type { OptionTable } from './option.ts'
 
@@ -19,6 +20,8 @@ export interface StorageConfig {
   readonly storageInmemory: boolean
   readonly storageS3: BucketConfig | undefined
   readonly storageR2: R2Config | undefined
+  readonly storageGcs: GcsConfig | undefined
+  readonly storageAzure: AzureConfig | undefined
   /** Clients get blobs from Disco although its bucket could give them. */
   readonly redirectDisabled: boolean
   /** Kubos that hold images, in the order that says which holds what; none: Disco is a node itself. */
@@ -77,11 +80,25 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
     defaultText: 'none: the embedded store in `disco.data`',
     doc: 'Keep images in a bucket of Cloudflare\'s R2, as the original Disco does; `region` means nothing there. `R2_ACCESS_KEY` and `R2_SECRET_KEY` in the environment count more than its keys.',
   },
+  storageGcs: {
+    yaml: 'storage.gcs',
+    kind: gcsBucket,
+    default: undefined,
+    defaultText: 'none: the embedded store in `disco.data`',
+    doc: 'Keep images in a [bucket](operations.md#google-and-azure) of Google\'s Cloud Storage, as Distribution does. It needs `npm install @google-cloud/storage`. `maxconcurrency` is read and means nothing.',
+  },
+  storageAzure: {
+    yaml: 'storage.azure',
+    kind: azureContainer,
+    default: undefined,
+    defaultText: 'none: the embedded store in `disco.data`',
+    doc: 'Keep images in a [container](operations.md#google-and-azure) of Azure\'s Blob Storage, as Distribution does. It needs `npm install @azure/storage-blob`. `max_retries`, `retry_delay` and what Distribution says of copies are read and mean nothing.',
+  },
   redirectDisabled: {
     yaml: 'storage.redirect.disable',
     kind: toggle,
     default: false,
-    doc: 'With `storage.s3` and `storage.r2`, clients that ask for a blob are sent to the bucket (307, by a URL that is signed for 20 minutes), as Distribution does. True: Disco serves it, which clients need that can\'t reach the bucket by the name of its endpoint.',
+    doc: 'With `storage.s3`, `storage.r2`, `storage.gcs` and `storage.azure`, clients that ask for a blob are sent to the bucket (307, by a URL that is signed for 20 minutes), as Distribution does. True: Disco serves it, which clients need that can\'t reach the bucket by the name of its endpoint.',
   },
   kubo: {
     flag: 'kubo',
