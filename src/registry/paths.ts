@@ -15,6 +15,8 @@ import { parseDigest, type Digest } from '../oci/digest.ts'
  *     disco/                                                      ours, not in any repository
  *       recent/<half days since the epoch>/<name>/…               what names had before they went, see global/recent.ts
  *       layouts/<CID>                                             which blocks an image is made of, where nobody can tell, see global/image-indexer.ts
+ *       tier/<id>                                               paths at which the second of two stores is not the first yet, see storage/tiered
+ *       turns/tier                                              who changes the second now
  *       health/<process>                                        a byte that is written to see whether it can be, and gone at once
  *
  * A link holds `<algorithm>:<hex>` and no newline.
@@ -99,5 +101,5 @@ export const bucketPlaces = {
     return segments.slice(0, segments[0] === 'disco' ? 3 : 1).join('/')
   },
   reveals: (path: string): boolean => path.endsWith('/current/link'),
-  isConstant: (path: string): boolean => path.startsWith(`${ROOT}/blobs/`) || path.startsWith('disco/events/') || /\/_layers\/[^/]+\/[^/]+\/link$/.test(path),
+  isConstant: (path: string): boolean => path.startsWith(`${ROOT}/blobs/`) || /^disco\/(?:events|tier)\//.test(path) || /\/_layers\/[^/]+\/[^/]+\/link$/.test(path),
 } as const

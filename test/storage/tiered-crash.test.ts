@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOf } from '../../src/oci/digest.ts'
 import { blobData, inRepository, within } from '../../src/registry/paths.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
@@ -15,8 +16,7 @@ const SHARED = 'docker/registry/v2'
 /** What the two have in common, as it is looked for at what the next commit needs. */
 async function repair(left: Tier['inside'], first: 'copy' | 'authority'): Promise<void> {
   const tier = tierOf({ left, first, strict: first === 'authority', patience: 100 })
-  tier.store.start()
-  for (let i = 0; i < 500 && (await left.authority.list('disco/tier')).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (const deadline = Date.now() + 10_000; !(await tier.store.pay()) && Date.now() < deadline;) await sleep(10)
   await tier.store.close()
 }
 

@@ -252,7 +252,8 @@ describe('a tier whose authority is asked first', () => {
   it('has a push fail that the copy does not take, and nothing happens while it is known to be away', async () => {
     const { store, copy, inside } = tierOf(roles)
     const { digest } = await pushBlob(store, LAYER)
-    assert.deepEqual(await inside.authority.list('disco/tier'), [])
+    await store.idle()
+    assert.deepEqual(await inside.authority.list('disco'), [])
     copy.fault = 'fails'
     await assert.rejects(store.commit({ changes: imageChanges(digest) }), StorageFailedError)
     await assert.rejects(store.commit({ changes: tagChanges('name', 'v1', 'one') }), StorageFailedError)

@@ -14,6 +14,8 @@ const MOST = 64
 export interface PaymentOptions extends Pick<Transfer, 'id' | 'onProgress'> {
   /** What came of a commit just now. */
   readonly known?: Known | undefined
+  /** Whether it is struck out only after who waits for it has heard. @default false */
+  readonly settleLater?: boolean | undefined
 }
 
 /** Pays what is owed to the copy, and strikes it out. */
@@ -34,7 +36,7 @@ export class Payments {
     return this.jobs.during(() => this.#pay(debt, options))
   }
 
-  async #pay(debt: Debt, { known, ...watching }: PaymentOptions): Promise<boolean> {
+  async #pay(debt: Debt, { known, settleLater = false, ...watching }: PaymentOptions): Promise<boolean> {
     let isWhole: boolean
     try {
       isWhole = await this.jobs.run((signal) => this.#copying.bring(debt.paths, { known, signal, ...watching }))
@@ -42,7 +44,9 @@ export class Payments {
       this.#debts.leave(debt)
       throw error
     }
-    await this.#debts.settle(debt)
+    const settling = this.jobs.during(() => this.#debts.settle(debt))
+    if (!settleLater) await settling
+    else settling.catch((err: unknown) => this.#log.warn({ err, note: debt.id }, 'what was paid to the copy could not be struck out yet'))
     return isWhole
   }
 

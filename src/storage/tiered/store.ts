@@ -47,6 +47,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
   readonly #parts: TieredStoreParts
   readonly #reads: Away
   readonly #writes: Away
+  readonly #turn: Turn | undefined
   readonly #debts: Debts
   readonly #payments: Payments
   readonly #fills: Fills
@@ -55,15 +56,15 @@ export class TieredStore implements ObjectStore, ChunkHashes {
   readonly #rounds: TierRounds
 
   constructor(parts: TieredStoreParts) {
-    const { authority, copy, places, first, strict = false, readonly = false, patience = PATIENCE, log } = parts
+    const { authority, copy, places, first, strict = false, readonly = false, patience, log } = parts
     this.#parts = parts
     this.uploads = authority.uploads
     const look = (signal: AbortSignal): Promise<unknown> => copy.list(places.root, { limit: 1, signal })
     this.#reads = new Away({ what: 'read', look, log })
     this.#writes = new Away({ what: 'written', look, log })
     this.#debts = new Debts(authority, log)
-    const turn = strict ? new Turn(authority, { patience }) : undefined
-    const copying = new Copying({ authority, copy, places, away: this.#writes, turn, isCache: first === 'copy' })
+    this.#turn = strict ? new Turn(authority, { patience }) : undefined
+    const copying = new Copying({ authority, copy, places, away: this.#writes, turn: this.#turn, isCache: first === 'copy' })
     this.#payments = new Payments(copying, this.#debts, log)
     this.#fills = new Fills({ authority, away: this.#writes, debts: this.#debts, payments: this.#payments, log })
     this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills })
@@ -71,12 +72,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     this.#rounds = new TierRounds({
       look: async () => void (await Promise.all([this.#reads.look(), this.#writes.look()])),
       isAway: () => this.away !== undefined,
-      pay: async (options) => {
-        const left = await this.#debts.left(options)
-        // What is new, the process whose it is is about to pay.
-        const old = left.filter(({ since }) => performance.now() - since >= (strict ? patience / 2 : 0))
-        return (await this.#payments.payAll(old, options)) && old.length === left.length
-      },
+      pay: (options) => this.pay(options),
       heal: (options) => this.heal(options),
       log,
     })
@@ -105,12 +101,14 @@ export class TieredStore implements ObjectStore, ChunkHashes {
   /** Once nothing goes on beside the requests any more. */
   async idle(): Promise<void> {
     await this.#payments.jobs.idle()
+    await this.#turn?.idle()
   }
 
   /** Ends what goes on beside the requests; what is owed stays noted. The two stores stay open. */
   async close(): Promise<void> {
     await this.#rounds.stop()
     await this.#payments.jobs.stop()
+    await this.#turn?.idle()
   }
 
   /** Whether an object can be had from the copy itself, now. Whatever fails: no. */
@@ -128,6 +126,15 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     const missing = await this.#reads.ask(async (signal) => (await copy.stat(path, { signal })) === undefined, { limit: 10_000, signal: options.signal })
     if (missing) await untilAborted(this.#fills.bring(unit), options.signal)
     return missing
+  }
+
+  /** Pays what processes left that died, or could not reach the copy. @returns whether nothing is owed any more. @throws AwayError, StorageFailedError */
+  async pay(options: AbortOptions = {}): Promise<boolean> {
+    const { strict = false, patience = PATIENCE } = this.#parts
+    const left = await this.#debts.left(options)
+    // What is new, the process whose it is is about to pay.
+    const old = left.filter(({ since }) => performance.now() - since >= (strict ? patience / 2 : 0))
+    return (await this.#payments.payAll(old, options)) && old.length === left.length
   }
 
   /**
@@ -199,7 +206,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     const known = { ...shared, ready: ready.filter(({ path }) => places.isShared(path)) }
     if (!strict) return this.#payments.payLater(debt, known)
     try {
-      await untilAborted(this.#payments.pay(debt, { known }), options.signal)
+      await untilAborted(this.#payments.pay(debt, { known, settleLater: true }), options.signal)
     } catch (cause) {
       options.signal?.throwIfAborted()
       if (cause instanceof StorageFailedError) throw cause

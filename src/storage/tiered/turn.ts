@@ -48,10 +48,15 @@ export class Turn {
       const lease = this.#lease
       if (lease !== undefined && (this.#waiting === 0 || lease.signal.aborted || lease.age > AT_A_STRETCH)) {
         this.#lease = undefined
-        await lease.release()
-      }
-      resolve()
+        // Nobody waits for it but who is next.
+        void lease.release().finally(resolve)
+      } else resolve()
     }
+  }
+
+  /** Once nobody has it, nor waits for it. */
+  async idle(): Promise<void> {
+    await this.#last
   }
 }
 
@@ -81,7 +86,6 @@ class Lease {
       if (data !== undefined && (seen === undefined || Buffer.compare(data, seen.data) !== 0)) seen = { data, since: performance.now() }
       if (data === undefined || (seen !== undefined && performance.now() - seen.since > patience)) {
         if (await lease.#write(data, signal)) return lease
-        continue
       }
       if (performance.now() > deadline) throw new StorageFailedError(`others have been changing the copy for ${TIMEOUT / 1000} s`)
       await sleep(Math.random() * LOOK_EVERY, undefined, { signal })

@@ -139,7 +139,8 @@ describe('replicas on one bucket and one Kubo', { timeout: 300_000 }, () => {
       const { digest } = await pushBlob(replica.store, layer, `upload-${i}`)
       await replica.store.commit({ changes: [...imageChanges(digest, digest.hex), ...tagChanges('team/app', `v${i}`, digest.hex)] })
     }))
-    for (const { copy } of replicas) {
+    for (const { store, copy } of replicas) {
+      await store.idle()
       assert.equal((await copy.store.list(inRepository('team/app', within.tags))).length, 9)
       for (const layer of layers) assert.deepEqual(await collect(copy.store.read(blobData(digestOf(layer)))), bytes(layer))
     }
