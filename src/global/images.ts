@@ -1,11 +1,13 @@
 import type { CID } from 'multiformats/cid'
 import { formatDigest, parseDigest, type Digest } from '../oci/digest.ts'
-import { parseManifest, type Manifest, type Platform } from '../oci/manifest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { parseManifest, type Descriptor, type Manifest, type Platform } from '../oci/manifest.ts'
 import { readLink } from '../registry/links.ts'
 import { blobData, inRepository, REPOSITORIES, within } from '../registry/paths.ts'
 import type { AbortOptions, ObjectReader } from '../storage/object-store.ts'
-import { readDiscoFile } from './disco-file.ts'
+import { closureOf } from './closure.ts'
 import { cidOf, isCid } from './names.ts'
+import { LATEST } from './repository-tree.ts'
 
 /** An image that is here whole, under its global name. */
 export interface ImageSummary {
@@ -77,23 +79,33 @@ export async function digestOfTag(store: ObjectReader, name: string, tag: string
   return readLink(store, inRepository(name, within.tagCurrent(tag)), options)
 }
 
+/** By its links and manifests alone: where there is no IPFS (`cacheonly`) the original Disco writes no `disco.json`. */
 async function summarize(store: ObjectReader, cid: string, options: AbortOptions): Promise<ImageSummary | undefined> {
-  const path = inRepository(cid, within.discoFile)
-  const [file, stat] = [await store.get(path, options), await store.stat(path, options)]
-  if (file === undefined || stat === undefined) return undefined
-  const digests = readDiscoFile(file).map((entry) => entry.digest)
-  const root = digests[0]
-  const bytes = root === undefined ? undefined : await store.get(blobData(root), options)
-  if (root === undefined || bytes === undefined) return undefined
-  const manifest = parseManifest(bytes)
-  const sizes = await Promise.all(digests.map(async (digest) => (await store.stat(blobData(digest), options))?.size ?? 0))
-  return {
-    cid,
-    digest: formatDigest(root),
-    mediaType: manifest.mediaType,
-    size: sizes.reduce((sum, size) => sum + size, 0),
-    platforms: await platformsOf(store, manifest, options),
-    createdAt: stat.modifiedAt,
+  const latest = inRepository(cid, within.tagCurrent(LATEST))
+  const digest = await readLink(store, latest, options)
+  const stat = await store.stat(latest, options)
+  if (digest === undefined || stat === undefined) return undefined
+  const manifestOf = async (wanted: Pick<Descriptor, 'digest'>): Promise<Uint8Array> => {
+    const bytes = await store.get(blobData(wanted.digest), options)
+    if (bytes === undefined) throw new RegistryError('MANIFEST_BLOB_UNKNOWN', `not here: ${formatDigest(wanted.digest)}`)
+    return bytes
+  }
+  try {
+    const bytes = await manifestOf({ digest })
+    const manifest = parseManifest(bytes)
+    const closure = await closureOf({ digest, bytes }, manifestOf)
+    return {
+      cid,
+      digest: formatDigest(digest),
+      mediaType: manifest.mediaType,
+      size: closure.reduce((sum, { size }) => sum + size, 0),
+      platforms: await platformsOf(store, manifest, options),
+      createdAt: stat.modifiedAt,
+    }
+  } catch (error) {
+    // Others have damaged it, or are at work on it: it is not whole.
+    if (error instanceof RegistryError) return undefined
+    throw error
   }
 }
 

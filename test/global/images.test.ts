@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { digestsBeginning, listImages, type ImageSummary } from '../../src/global/images.ts'
 import { digestOf, formatDigest } from '../../src/oci/digest.ts'
+import { link } from '../../src/registry/links.ts'
 import { blobData, inRepository, within } from '../../src/registry/paths.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
-import { descriptorOf, makeImage, piece, pushBlob, pushImage, putManifest, TestDisco } from './harness.ts'
+import { descriptorOf, indexOf, makeImage, piece, pushBlob, pushImage, putManifest, TestDisco } from './harness.ts'
 
 const CID = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'
 
@@ -31,6 +32,31 @@ describe('listImages', () => {
       await disco.close()
     }
   })
+
+  it('tells of images that have no disco.json, as where there is no IPFS, and not of those that are not whole', async () => {
+    const disco = await TestDisco.open()
+    try {
+      const parts = [makeImage([10, 20]), makeImage([3000])]
+      for (const image of parts) await pushImage(disco.registry, 'app', `sha256:${image.manifest.digest.hex}`, image)
+      const list = indexOf(parts)
+      const { cid } = await putManifest(disco.registry, 'app', 'latest', list)
+      const all = async (): Promise<ImageSummary[]> => {
+        const images: ImageSummary[] = []
+        for await (const each of listImages(disco.store)) images.push(each)
+        return images
+      }
+      const before = await all()
+      assert.equal(before.length, 3)
+      const size = [list, ...parts.flatMap(({ config, layers, manifest }) => [config, ...layers, manifest])].reduce((sum, { bytes }) => sum + bytes.length, 0)
+      assert.equal(before.find((each) => each.cid === cid)?.size, size)
+      await disco.store.commit({ changes: before.map((each) => ({ delete: inRepository(each.cid, within.discoFile) })) })
+      assert.deepEqual((await all()).map((each) => ({ ...each, createdAt: 0 })), before.map((each) => ({ ...each, createdAt: 0 })))
+      await disco.store.commit({ changes: [{ delete: blobData(parts[0]?.manifest.digest ?? assert.fail()) }] })
+      assert.equal((await all()).length, 1)
+    } finally {
+      await disco.close()
+    }
+  })
 })
 
 it('finds all digests that begin so, and no others', async () => {
@@ -50,12 +76,11 @@ it('has no platform for an image that names none', async () => {
   const config = Buffer.from('{"os":"","architecture":""}')
   const descriptor = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: formatDigest(digestOf(config)), size: config.length }
   const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: descriptor, layers: [] }))
-  const entries = [manifest, config].map((bytes) => ({ digest: formatDigest(digestOf(bytes)), cid: CID }))
   await store.commit({
     changes: [
       { put: blobData(digestOf(config)), data: config },
       { put: blobData(digestOf(manifest)), data: manifest },
-      { put: inRepository(CID, within.discoFile), data: Buffer.from(`${JSON.stringify({ blobs: entries })}\n`) },
+      link(inRepository(CID, within.tagCurrent('latest')), digestOf(manifest)),
     ],
   })
   const images: ImageSummary[] = []

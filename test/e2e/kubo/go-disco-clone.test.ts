@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { ROOT, run } from '../harness/command.ts'
 import { TINY, restoreTree, unpackCache, type GoDiscoTree } from '../harness/go-disco.ts'
 import type { ListedBlob } from '../harness/ipfs-view.ts'
 import type { Kubo } from '../harness/kubo.ts'
@@ -84,6 +85,8 @@ describe('a directory that the original Disco left, as plain storage', { timeout
       await assertGlobal(client, TINY.digest, cid)
       await assertComplete(client, hexOf(TINY.digest), 'latest', TINY.digest)
       await assertTags(client, cid)
+      const listed = await run(process.execPath, ['src/cli/main.ts', 'images', '--json'], { cwd: ROOT, env: { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root } })
+      assert.deepEqual((JSON.parse(listed) as { cid: string; digest: string }[]).map((image) => [image.cid, image.digest]), [[cid, TINY.digest]])
     })
   }
 })
