@@ -4,7 +4,6 @@ import {
   CopyObjectCommand, DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand,
   type CopyObjectCommandInput, type ObjectCannedACL, type S3Client, type ServerSideEncryption, type StorageClass,
 } from '@aws-sdk/client-s3'
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { StorageFailedError } from '../../errors.ts'
 import type { AbortOptions } from '../../object-store.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
@@ -15,7 +14,9 @@ import { abortParts, compose } from './composition.ts'
 import { Downloads } from './downloads.ts'
 import { S3_FAULTS, isAbsent, isBareAbsence, isBeyondEnd, isUnlikeExpected } from './failures.ts'
 import { MAX_PARTS, MIN_PART, settle, type S3Options, type Settled } from './options.ts'
+import { PlainRequests } from './plain-requests.ts'
 import { withRetries } from './sending.ts'
+import { SmallReads } from './small-reads.ts'
 
 /** What an object gets where nothing is said; servers that know no classes understand nothing else. */
 const DEFAULT_ACL = 'private'
@@ -31,11 +32,15 @@ export class S3Bucket implements Bucket {
   readonly pieces: PieceSizes
   readonly noEtag = '"00000000000000000000000000000000"'
   readonly #root: string
+  readonly #requests: PlainRequests
   readonly #downloads: Downloads
+  readonly #small: SmallReads
 
   constructor(client: S3Client, options: Settled) {
     this.client = client
-    this.#downloads = new Downloads(client, options)
+    this.#requests = new PlainRequests(client, options)
+    this.#downloads = new Downloads(this.#requests)
+    this.#small = new SmallReads(this.#requests)
     this.options = options
     this.name = options.bucket
     const { chunkSize, r2 = false } = options
@@ -51,7 +56,7 @@ export class S3Bucket implements Bucket {
   }
 
   close(): void {
-    this.#downloads.close()
+    this.#requests.close()
     this.client.destroy()
   }
 
@@ -66,20 +71,28 @@ export class S3Bucket implements Bucket {
 
   async head(path: string, { signal }: AbortOptions = {}): Promise<Found | undefined> {
     const input = { Bucket: this.name, Key: this.key(path) }
-    try {
-      const found = await withRetries(`HEAD ${path}`, signal, isBareAbsence, (sending) => this.client.send(new HeadObjectCommand(input), sending))
-      return { size: found.ContentLength ?? 0, modifiedAt: found.LastModified?.getTime() ?? 0, etag: found.ETag ?? '' }
-    } catch (error) {
-      if (!isBareAbsence(error)) throw error
-      // A HEAD does not say what is missing: the object, or the bucket.
-      return (await this.page(path, { limit: 1, signal })).objects.find((object) => object.path === path)
+    const absent = (error: unknown): 'bare' => {
+      if (isBareAbsence(error)) return 'bare'
+      throw error
     }
+    const found = await withRetries(`HEAD ${path}`, signal, isBareAbsence, async (sending) => {
+      const told = await this.#small.head(this.key(path), { signal })
+      if (told !== undefined) return told
+      const { ContentLength = 0, LastModified, ETag = '' } = await this.client.send(new HeadObjectCommand(input), sending)
+      return { size: ContentLength, modifiedAt: LastModified?.getTime() ?? 0, etag: ETag }
+    }).catch(absent)
+    if (typeof found !== 'string') return found
+    // A HEAD does not say what is missing: the object, or the bucket.
+    return (await this.page(path, { limit: 1, signal })).objects.find((object) => object.path === path)
   }
 
   async get(path: string, { signal }: AbortOptions = {}): Promise<Small | undefined> {
     const input = { Bucket: this.name, Key: this.key(path) }
     try {
       return await withRetries(`GET ${path}`, signal, isAbsent, async (sending) => {
+        const told = await this.#small.get(this.key(path), { signal })
+        if (told === 'absent') return undefined
+        if (told !== undefined) return told
         const found = await this.client.send(new GetObjectCommand(input), sending)
         const data = await found.Body?.transformToByteArray() ?? new Uint8Array()
         const modifiedAt = found.LastModified?.getTime() ?? 0
@@ -197,9 +210,7 @@ export class S3Bucket implements Bucket {
   }
 
   presigned(path: string, method: 'GET' | 'HEAD', seconds: number): Promise<string> {
-    const input = { Bucket: this.name, Key: this.key(path) }
-    const command = method === 'GET' ? new GetObjectCommand(input) : new HeadObjectCommand(input)
-    return getSignedUrl(this.client, command, { expiresIn: seconds })
+    return this.#requests.urls.of(method, this.key(path), seconds)
   }
 
   tidy(before: number, isOurs: (path: string) => boolean, options: AbortOptions = {}): Promise<void> {
