@@ -92,6 +92,31 @@ describe('a tier that is cut off', () => {
     }
   })
 
+  it('forbids what it has put into the copy while it was deleted, and did not live to take away again', async () => {
+    const tier = tierOf()
+    const { path } = await pushBlob(tier.store, OLD)
+    await tier.store.idle()
+    await tier.inside.copy.commit({ changes: [{ delete: 'docker' }] })
+    const other = tierOf({ left: tier.inside })
+    // The note, the upload, its bytes, its commit: the last that it does.
+    const life = new Life(4, true)
+    tier.authority.life = life
+    tier.copy.life = life
+    tier.copy.beforeCommit = async () => {
+      await other.store.commit({ changes: [{ delete: path }] })
+      await other.store.idle()
+    }
+    await tier.store.stat(path)
+    await tier.store.idle()
+    await tier.store.close()
+    assert.ok(await tier.inside.copy.stat(path), 'it came too late')
+    assert.equal(await other.store.stat(path), undefined)
+    assert.equal(await other.store.restore(path), false)
+    await repair(tier.inside, 'copy')
+    assert.equal(await tier.inside.copy.stat(path), undefined)
+    await other.store.close()
+  })
+
   it('has no note that says nothing: what can\'t be read forbids all', async () => {
     const { store, inside } = tierOf()
     const { path } = await pushBlob(store, OLD)
