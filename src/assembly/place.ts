@@ -1,5 +1,5 @@
 import type { Config } from '../config/options.ts'
-import { uploadPlaces as places } from '../registry/paths.ts'
+import { blobAt, uploadPlaces as places } from '../registry/paths.ts'
 import { FilesystemReader } from '../storage/filesystem/reader.ts'
 import { FilesystemStore } from '../storage/filesystem/store.ts'
 import { MemoryStore } from '../storage/memory/store.ts'
@@ -10,7 +10,13 @@ import { bucketName, bucketOf, openBucket, type BucketChoice, type OpenBucketOpt
 export type Place =
   | { readonly driver: 'filesystem'; readonly root: string }
   | BucketChoice
-  | { readonly driver: 'inmemory'; readonly maxSize?: number | undefined }
+  | MemoryPlace
+
+interface MemoryPlace {
+  readonly driver: 'inmemory'
+  /** Bytes of blobs, beyond which some go. @default any */
+  readonly maxSize?: number | undefined
+}
 
 export interface OpenPlace {
   readonly store: ObjectStore & ChunkHashes
@@ -36,7 +42,9 @@ export function cachePlace({ cacheInmemory, cacheFilesystem, cacheS3, cacheR2 }:
 
 /** Where images are without IPFS, or with Disco as its node: undefined for the data directory, and where they are in Kubo. */
 export function plainPlace(config: ImagesChoice & CacheChoice & Pick<Config, 'cacheOnly'>): Place | undefined {
-  return config.cacheOnly ? cachePlace(config) : imagesPlace(config)
+  const place = config.cacheOnly ? cachePlace(config) : imagesPlace(config)
+  // What is nowhere else may not go.
+  return place?.driver === 'inmemory' ? { driver: 'inmemory' } : place
 }
 
 /** Whether clients are sent to the bucket that images are in. */
@@ -54,7 +62,7 @@ export function placeName(place: Place): string {
 
 /** @throws StorageFailedError */
 export async function openPlace(place: Place, { readonly, log }: OpenBucketOptions): Promise<OpenPlace> {
-  if (place.driver === 'inmemory') return { store: new MemoryStore(), close: async () => {} }
+  if (place.driver === 'inmemory') return { store: new MemoryStore({ maxBytes: place.maxSize, mayGo: (path) => blobAt(path) !== undefined }), close: async () => {} }
   if (place.driver === 'filesystem') {
     const store = await FilesystemStore.open(place.root, { places, readonly })
     return { store, close: () => store.close() }

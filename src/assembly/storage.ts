@@ -66,8 +66,8 @@ export interface Background {
  * @throws ConfigError, StorageFailedError, KuboUnfitError
  */
 export async function openStorage(config: Config, log: Logger): Promise<BuiltStorage> {
-  const cache = cachePlace(config)
-  if (cache !== undefined && config.cacheOnly) return openCacheOnly(cache, config, log)
+  const [place, cache] = [plainPlace(config), cachePlace(config)]
+  if (place !== undefined && config.cacheOnly) return openCacheOnly(place, config, log)
   const openIpfs = (): Promise<BuiltStorage> => (config.kubo.length > 0 ? openKubo(config, log) : openWithOwnNode(config, log))
   return cache === undefined ? openIpfs() : openTiered(cache, config, openIpfs, log)
 }

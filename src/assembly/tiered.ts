@@ -1,14 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/options.ts'
 import { tierPlaces as places } from '../global/tier-places.ts'
 import { RestoringIndex } from '../ipfs/restoring-index.ts'
+import { StorageFailedError } from '../storage/errors.ts'
 import { LateStore } from '../storage/late-store.ts'
-import type { ChunkHashes, ObjectLinks, ObjectStore } from '../storage/object-store.ts'
+import type { ObjectLinks } from '../storage/object-store.ts'
 import { TieredStore } from '../storage/tiered/store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { linksOf } from './links.ts'
 import { ofParts } from './parts.ts'
 import { openPlace, placeName, type OpenPlace, type Place } from './place.ts'
 import type { BuiltStorage } from './storage.ts'
+
+/** Milliseconds that a start waits for the cache. */
+const PATIENCE = 3_000
 
 /**
  * A cache in front of IPFS, which need not be there when Disco starts; or, for replicas, a bucket that all of them have
@@ -50,13 +55,26 @@ function linksWhereCached(links: ObjectLinks, tier: TieredStore): ObjectLinks {
 /** A cache that is not to be had keeps nothing from starting. */
 async function openLate(place: Place, readonly: boolean, log: Logger): Promise<OpenPlace> {
   let opened: OpenPlace | undefined
-  const open = async (): Promise<ObjectStore & ChunkHashes> => (opened = await openPlace(place, { readonly, log })).store
-  const store = new LateStore(open)
-  try {
-    await open()
-  } catch (err) {
-    log.error({ err }, `the cache is not to be had: ${placeName(place)}; images are served from IPFS until it is`)
+  let isClosed = false
+  const store = new LateStore(async () => {
+    const found = await openPlace(place, { readonly, log })
+    if (isClosed) {
+      await found.close()
+      throw new StorageFailedError('the cache is closed')
+    }
+    opened = found
+    return found.store
+  })
+  const opening = store.open().catch((err: unknown) => {
+    if (!isClosed) log.error({ err }, `the cache is not to be had: ${placeName(place)}; images are served from IPFS until it is`)
+  })
+  await Promise.race([opening, sleep(PATIENCE, undefined, { ref: false })])
+  return {
+    store,
+    links: { presigned: async (...wanted) => opened?.links?.presigned(...wanted) },
+    async close() {
+      isClosed = true
+      await opened?.close()
+    },
   }
-  const links: ObjectLinks = { presigned: async (...wanted) => opened?.links?.presigned(...wanted) }
-  return { store, links, close: async () => opened?.close() }
 }

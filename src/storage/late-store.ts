@@ -16,6 +16,11 @@ export class LateStore implements ObjectStore, ChunkHashes {
     this.uploads = new LateUploads(() => this.#store())
   }
 
+  /** Opens it now. @throws what opening it throws */
+  async open(): Promise<void> {
+    await this.#store()
+  }
+
   async stat(path: string, options?: AbortOptions): Promise<ObjectStat | undefined> {
     return (await this.#store()).stat(path, options)
   }
