@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
 import { ObjectUnknownError } from '../../storage/errors.ts'
 import type { AbortOptions, ObjectStore } from '../../storage/object-store.ts'
@@ -9,7 +10,7 @@ import type { WalkedTree } from '../unixfs/walk-tree.ts'
 import { Window } from '../unixfs/window.ts'
 import type { BlockTable } from './block-table.ts'
 import { readLayout } from './layout-reader.ts'
-import { LayoutWriter } from './layout-record.ts'
+import { BLOCKS_A_TURN, LayoutWriter } from './layout-record.ts'
 import { rootLast } from './slice-row.ts'
 
 /** What an index that may be lost can't tell from the objects again: DAGs in another layout than that of the profile. */
@@ -29,7 +30,11 @@ export class DagLayouts {
    */
   async write(root: CID, walked: WalkedTree | undefined, files: Iterable<LaidOutFile>, { signal }: AbortOptions): Promise<{ readonly record: Uint8Array | undefined; readonly overfull: boolean }> {
     const writer = new LayoutWriter()
-    const hollow: FetchBlock = async (cid) => this.#blocks.hollow(cid) ?? fail(cid)
+    let met = 0
+    const hollow: FetchBlock = async (cid) => {
+      if (++met % BLOCKS_A_TURN === 0) await setImmediate()
+      return this.#blocks.hollow(cid) ?? fail(cid)
+    }
     const told = new Set<string>()
     for (const { cid, path } of files) {
       const known = this.#blocks.root(path)

@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import type { AbortOptions } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
 import { cidOf, DAG_PB, inlined, MAX_BLOCK_SIZE, SHA2_256, sha256, verifyBlock, type Block } from '../unixfs/block.ts'
 import { walkFile, type FetchBlock } from '../unixfs/walk-file.ts'
 import { Window } from '../unixfs/window.ts'
-import { FILE, MAGIC, SAME, TREE, WRITTEN } from './layout-record.ts'
+import { BLOCKS_A_TURN, FILE, MAGIC, SAME, TREE, WRITTEN } from './layout-record.ts'
 import { rowOf, SliceRows } from './slice-row.ts'
 
 /** Of one image: the blocks of its tree, or which slices of one of its files are which blocks. */
@@ -53,6 +54,7 @@ async function readFile(bytes: RecordBytes, sizeOf: (file: CID) => Promise<numbe
   const file = decodeCid(await bytes.take(await bytes.byte()))
   const size = await sizeOf(file)
   const rows = new SliceRows()
+  let met = 0
   let last: Hollow | undefined
   let current: Hollow | undefined
   const fetch: FetchBlock = async (cid) => {
@@ -60,6 +62,7 @@ async function readFile(bytes: RecordBytes, sizeOf: (file: CID) => Promise<numbe
     current = undefined
     if (inline !== undefined) return inline
     if (cid.multihash.code !== SHA2_256) throw new VerificationError(`block ${cid} has a hash that is not supported`)
+    if (++met % BLOCKS_A_TURN === 0) await setImmediate()
     const tag = await bytes.byte()
     current = tag === SAME ? last : tag === WRITTEN ? await readHollow(bytes) : undefined
     if (current === undefined) throw new VerificationError(`a block with the mark ${tag}`)

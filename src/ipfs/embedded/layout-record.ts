@@ -19,6 +19,9 @@ export const FILE = 2
 export const WRITTEN = 1
 export const SAME = 2
 
+/** Blocks after which whoever writes or reads one lets others have their turn: some milliseconds, while HTTP waits. */
+export const BLOCKS_A_TURN = 64
+
 /** Bytes of a record at most. An image of 300 GiB in chunks of 256 KiB has as many. */
 const MAX_RECORD = 64 * 1024 * 1024
 const FIRST_ROOM = 4096
