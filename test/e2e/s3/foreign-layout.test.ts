@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import { repositoryTree } from '../../../src/global/repository-tree.ts'
 import { digestOf, formatDigest } from '../../../src/oci/digest.ts'
@@ -22,6 +23,8 @@ interface Image {
   readonly cid: string
   readonly digest: string
 }
+
+const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false)
 
 describe('an image in another layout than ours, cloned into a bucket', { timeout: 300_000 }, () => {
   let scene: Scene
@@ -116,6 +119,27 @@ describe('an image in another layout than ours, cloned into a bucket', { timeout
       assert.deepEqual(await readdir(join(server.files(bucket), 'disco/layouts')), [image.cid])
     })
   }
+
+  it('is there with its layout or not at all, whenever the Disco that clones it is killed', async () => {
+    const image = await add('killed', '--trickle', '--raw-leaves=false')
+    const bucket = await server.bucket()
+    const files = server.files(bucket)
+    const latest = join(files, 'docker/registry/v2/repositories', image.cid, '_manifests/tags/latest/current/link')
+    for (const [number, after] of [300, 600, 900].entries()) {
+      const cloning = await disco(`killed ${number}`, bucket, kubo.addresses)
+      const asked = client(cloning).manifest(image.cid, 'latest').catch(() => undefined)
+      await sleep(after)
+      await cloning.kill()
+      await asked
+      if (await isThere(latest)) assert.ok(await isThere(join(files, 'disco/layouts', image.cid)), `killed after ${after} ms`)
+    }
+    const last = await disco('not killed', bucket, kubo.addresses)
+    await assertClonable(client(last), image.digest, image.cid)
+    await last.stop()
+    const other = await disco('of those that were killed', bucket)
+    for (const [cid, bytes] of await blocksOf(image)) assert.equal(Buffer.compare(await block(other, cid), bytes), 0, cid)
+    assert.deepEqual(await readdir(join(files, 'disco/layouts')), [image.cid])
+  })
 
   it('costs nothing for ours, which another Disco gives as soon as it is pushed', async () => {
     const bucket = await server.bucket()
