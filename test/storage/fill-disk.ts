@@ -51,7 +51,7 @@ await store.uploads.create('empty', 'r')
 await store.commit({ changes: ['small/a', 'small/b'].map((path) => ({ put: path, data: Buffer.alloc(1000) })) })
 
 await exhaust()
-await store.commit({ changes: [{ delete: 'small/a' }, { delete: 'small/b' }] })
+await store.commit({ changes: [{ put: 'a note of it', data: Buffer.alloc(300) }, { delete: 'small/a' }, { delete: 'small/b' }] })
 done.push('deleted')
 await store.uploads.remove('empty')
 await store.uploads.remove('a')

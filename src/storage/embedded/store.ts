@@ -1,3 +1,4 @@
+import { givesRoom } from '../gives-room.ts'
 import { hash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -158,7 +159,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
         const upload = checked[index]
         return upload === undefined ? [] : this.uploads.finish(id, key, upload)
       })
-      const { also = [], signal, freeing = uploads.length === 0 && (batch.changes ?? []).every((change) => 'delete' in change) } = options
+      const { also = [], signal, freeing = givesRoom(batch) } = options
       await this.database.write([...expectations, ...uploads, ...changes, ...also], { signal, freeing })
       for (const upload of checked) this.uploads.forget(upload)
     } finally {

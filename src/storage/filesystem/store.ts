@@ -1,6 +1,7 @@
 import { ConflictError } from '../errors.ts'
 import { HashPool } from '../files/hash-pool.ts'
 import { Reserve } from '../files/reserve.ts'
+import { givesRoom } from '../gives-room.ts'
 import type {
   AbortOptions, Batch, ChunkHashes, Expectation, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions,
 } from '../object-store.ts'
@@ -107,7 +108,7 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
       const steps = [...await this.#moves(checked, uploads), ...await staging.steps(changes, change)]
       await this.#journal.run(steps, change, () => staging.handOver())
     }))
-    const isFreeing = uploads.length === 0 && changes.every((each) => 'delete' in each)
+    const isFreeing = givesRoom({ uploads, changes })
     try {
       const failed = settled.find((outcome) => outcome.status === 'rejected')
       if (failed !== undefined) throw failed.reason

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { EmbeddedStore } from '../../../storage/embedded/store.ts'
 import { ConflictError, ObjectUnknownError } from '../../../storage/errors.ts'
 import { CommitLock } from '../../../storage/filesystem/commit-lock.ts'
+import { givesRoom } from '../../../storage/gives-room.ts'
 import { indexAfter, sortedNames } from '../../../storage/name-order.ts'
 import { assertDirectory, assertPath } from '../../../storage/object-path.ts'
 import {
@@ -119,7 +120,7 @@ export class KuboStore implements ObjectStore, ChunkHashes {
         })
         const execution = new KuboExecution(this.#nodes, new KuboChanges(blobs, shared))
         const steps = await execution.look(options)
-        const freeing = uploads.length === 0 && changes.every((change) => 'delete' in change)
+        const freeing = givesRoom({ uploads, changes })
         const noted = await this.#journal.add({ blobs, shared, local, uploads }, localExpect, { signal: options.signal, freeing })
         await this.#completion.end(noted, execution, steps)
       })
