@@ -40,7 +40,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   AuthenticationFailed: 'see accountname and accountkey',
   AuthorizationFailure: 'see accountname and accountkey',
   AuthorizationPermissionMismatch: 'it needs the role Storage Blob Data Contributor',
-  'The specified bucket does not exist': 'make it first',
+  'notFound (404)': 'make it first',
   'Could not load the default credentials': 'name keyfile, or give the machine an account',
   invalid_grant: 'see keyfile',
 }

@@ -49,6 +49,19 @@ export async function* chunksOf(source: AsyncIterable<Uint8Array>, cut: (error: 
   }
 }
 
+/** All that an answer has, as long as it goes on. */
+export async function collected(chunks: AsyncIterable<Uint8Array>, destroy: () => void, signal: AbortSignal | undefined): Promise<Buffer> {
+  const all: Uint8Array[] = []
+  signal?.addEventListener('abort', destroy, { once: true })
+  try {
+    for await (const chunk of chunks) all.push(chunk)
+    signal?.throwIfAborted()
+    return Buffer.concat(all)
+  } finally {
+    signal?.removeEventListener('abort', destroy)
+  }
+}
+
 /** For so many bytes, also by a slow line. */
 export function patienceFor(bytes: number): number {
   return SILENCE + bytes / SLOWEST

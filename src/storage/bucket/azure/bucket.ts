@@ -5,7 +5,7 @@ import type { AbortOptions } from '../../object-store.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
 import { retried, type Faults } from '../retries.ts'
 import { withSeveral } from '../several.ts'
-import { chunksOf, patienceFor, withinTime } from '../silence.ts'
+import { chunksOf, collected, patienceFor, withinTime } from '../silence.ts'
 import { compose } from './composition.ts'
 import { AZURE_FAULTS, isAbsent, isBeyondEnd, isOtherKind, isUnlikeExpected } from './failures.ts'
 import { pageOf } from './listing.ts'
@@ -54,9 +54,10 @@ export class AzureBucket implements Bucket {
 
   async get(path: string, { signal }: AbortOptions = {}): Promise<Small | undefined> {
     try {
-      return await this.#asking(`GET ${path}`, signal, isAbsent, async (abortSignal) => {
-        const answer = await this.blob(path).download(0, undefined, { abortSignal, maxRetryRequests: 0 })
-        const data = await collected(answer.readableStreamBody)
+      return await retried(this.faults, `GET ${path}`, { signal, answers: isAbsent }, async () => {
+        const answer = await withinTime(signal, (abortSignal) => this.blob(path).download(0, undefined, { abortSignal, maxRetryRequests: 0 }))
+        const { chunks, destroy } = bodyOf(path, answer.readableStreamBody)
+        const data = await collected(chunks(), destroy, signal)
         const found = foundOf(answer)
         return { ...found, data, size: data.byteLength, age: (answer.date?.getTime() ?? Date.now()) - found.modifiedAt }
       })
@@ -72,12 +73,8 @@ export class AzureBucket implements Bucket {
     try {
       return await this.#asking(`GET ${path}`, signal, answers, async (abortSignal) => {
         const answer = await this.blob(path).download(start, end === Infinity ? undefined : end - start, { abortSignal, conditions, maxRetryRequests: 0 })
-        const { readableStreamBody: body } = answer
-        if (body === undefined) throw new StorageFailedError(`the container gave no body for ${path}`)
-        // What is destroyed fails once more, heard by nobody.
-        body.on('error', () => {})
         const { size: length, etag: found } = foundOf(answer)
-        return { length, etag: found, chunks: () => chunksOf(body, (error) => body.destroy(error)), destroy: () => void body.destroy() }
+        return { length, etag: found, ...bodyOf(path, answer.readableStreamBody) }
       })
     } catch (error) {
       if (isAbsent(error)) return undefined
@@ -164,8 +161,9 @@ function md5Of(pieces: readonly Uint8Array[]): Uint8Array {
   return hashing.digest()
 }
 
-async function collected(stream: Readable | undefined): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  if (stream !== undefined) for await (const chunk of stream as AsyncIterable<Uint8Array>) chunks.push(chunk)
-  return Buffer.concat(chunks)
+function bodyOf(path: string, body: Readable | undefined): Pick<Opened, 'chunks' | 'destroy'> {
+  if (body === undefined) throw new StorageFailedError(`the container gave no body for ${path}`)
+  // What is destroyed fails once more, heard by nobody.
+  body.on('error', () => {})
+  return { chunks: () => chunksOf(body, (error) => body.destroy(error)), destroy: () => void body.destroy() }
 }

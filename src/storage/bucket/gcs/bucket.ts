@@ -5,7 +5,7 @@ import type { AbortOptions } from '../../object-store.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
 import { retried, type Faults } from '../retries.ts'
 import { withSeveral } from '../several.ts'
-import { patienceFor, withinTime } from '../silence.ts'
+import { collected, patienceFor, withinTime } from '../silence.ts'
 import { compose } from './composition.ts'
 import { GCS_FAULTS, isAbsence, isAbsent, isBeyondEnd, isUnlikeExpected } from './failures.ts'
 import type { SettledGcs } from './options.ts'
@@ -57,12 +57,9 @@ export class GcsBucket implements Bucket {
 
   async get(path: string, { signal }: AbortOptions = {}): Promise<Small | undefined> {
     try {
-      return await this.#asking(`GET ${path}`, signal, isAbsence, async (aborting) => {
-        const answer = await this.#reads.open(this.#name(path), { signal: aborting })
-        const chunks: Uint8Array[] = []
-        for await (const chunk of answer.chunks()) chunks.push(chunk)
-        const data = Buffer.concat(chunks)
-        const { etag, modifiedAt, age } = answer
+      return await retried(this.faults, `GET ${path}`, { signal, answers: isAbsence }, async () => {
+        const { chunks, destroy, etag, modifiedAt, age } = await withinTime(signal, (aborting) => this.#reads.open(this.#name(path), { signal: aborting }))
+        const data = await collected(chunks(), destroy, signal)
         return { data, size: data.byteLength, modifiedAt, etag, age }
       })
     } catch (error) {
