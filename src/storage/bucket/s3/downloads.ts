@@ -4,7 +4,7 @@ import type { PlainAnswer, PlainRequests } from './plain-requests.ts'
 
 /** Memory of a reader, each two pieces: of one that has not shown yet that it takes chunks promptly, or found too many others that do; and of those. */
 const SMALL = 32 * 1024
-const LARGE = 512 * 1024
+const LARGE = 1024 * 1024
 /** A chunk that comes back later was for a slow reader, in milliseconds. */
 const PROMPT = 100
 const FAST_READERS = 16
