@@ -25,6 +25,8 @@ export const BUCKET_CHECKS: ValueChecks = {
   storageAzure: (container) => void (container && settleAzure(container)),
   cacheS3: (bucket) => void (bucket && settle(bucket)),
   cacheR2: (bucket) => void (bucket && settle({ ...bucket, r2: true })),
+  cacheGcs: (bucket) => void (bucket && settleGcs(bucket)),
+  cacheAzure: (container) => void (container && settleAzure(container)),
 }
 
 /** What is wrong, by the codes and words of servers and clients, and what may help. */

@@ -26,7 +26,7 @@ export interface OpenPlace {
 }
 
 type ImagesChoice = Pick<Config, 'storageFilesystem' | 'storageInmemory'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'storageGcs' | 'storageAzure'>>
-type CacheChoice = Pick<Config, 'cacheFilesystem' | 'cacheInmemory' | 'cacheS3' | 'cacheR2'>
+type CacheChoice = Pick<Config, 'cacheFilesystem' | 'cacheInmemory' | 'cacheS3' | 'cacheR2' | 'cacheGcs' | 'cacheAzure'>
 
 /** Where images are; undefined: in the data directory, or in Kubo. */
 export function imagesPlace({ storageInmemory, storageFilesystem, ...buckets }: ImagesChoice): Place | undefined {
@@ -35,9 +35,9 @@ export function imagesPlace({ storageInmemory, storageFilesystem, ...buckets }: 
 }
 
 /** What stands in front of IPFS, or in its place. */
-export function cachePlace({ cacheInmemory, cacheFilesystem, cacheS3, cacheR2 }: CacheChoice): Place | undefined {
+export function cachePlace({ cacheInmemory, cacheFilesystem, cacheS3, cacheR2, cacheGcs, cacheAzure }: CacheChoice): Place | undefined {
   if (cacheInmemory !== undefined) return { driver: 'inmemory', maxSize: cacheInmemory.maxSize }
-  return bucketOf({ storageS3: cacheS3, storageR2: cacheR2 }) ?? (cacheFilesystem === undefined ? undefined : { driver: 'filesystem', root: cacheFilesystem })
+  return bucketOf({ storageS3: cacheS3, storageR2: cacheR2, storageGcs: cacheGcs, storageAzure: cacheAzure }) ?? (cacheFilesystem === undefined ? undefined : { driver: 'filesystem', root: cacheFilesystem })
 }
 
 /** Where images are without IPFS, or with Disco as its node: undefined for the data directory, and where they are in Kubo. */

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { BucketConfig } from './options/bucket.ts'
+import type { AzureConfig, GcsConfig } from './options/cloud-buckets.ts'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
 import { storageProblems } from './storage-rules.ts'
@@ -83,14 +85,22 @@ export function pointless(config: Config, origins: Origins): string[] {
 
 const LOOPBACK = /^(?:https?:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?(?:\/|$)/i
 
-function outOfReach({ storageS3, storageR2, storageGcs, storageAzure, cacheS3, cacheR2, redirect, redirectDisabled }: Config, origins: Origins): string[] {
-  const images = storageS3 ?? storageR2 ?? storageGcs ?? storageAzure
-  const endpoint = storageGcs?.endpoint ?? storageAzure?.serviceUrl ?? (storageS3 ?? storageR2 ?? cacheS3 ?? cacheR2)?.regionEndpoint ?? ''
+const BUCKETS = ['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2', 'cacheGcs', 'cacheAzure'] as const satisfies readonly OptionName[]
+
+function outOfReach({ redirect, redirectDisabled, ...config }: Config, origins: Origins): string[] {
+  const images = config.storageS3 ?? config.storageR2 ?? config.storageGcs ?? config.storageAzure
+  const endpoint = images === undefined
+    ? endpointOf(config.cacheS3 ?? config.cacheR2, config.cacheGcs, config.cacheAzure)
+    : endpointOf(config.storageS3 ?? config.storageR2, config.storageGcs, config.storageAzure)
   const isSent = images === undefined ? redirect === true : redirect === true || (redirect === undefined && !redirectDisabled)
   if (!isSent || !LOOPBACK.test(endpoint)) return []
-  const name = (['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2'] as const).find((bucket) => origins.option(bucket) !== undefined) ?? 'storageS3'
+  const name = BUCKETS.find((each) => origins.option(each) !== undefined) ?? 'storageS3'
   const remedy = redirect === true ? 'storage.ipfs.redirect: false' : 'storage.redirect.disable: true'
   return [`${origins.option(name) ?? name}: clients get blobs from the bucket at ${endpoint}, which those on other machines can't reach: set ${remedy}`]
+}
+
+function endpointOf(s3: Pick<BucketConfig, 'regionEndpoint'> | undefined, gcs: GcsConfig | undefined, azure: AzureConfig | undefined): string {
+  return s3?.regionEndpoint ?? gcs?.endpoint ?? azure?.serviceUrl ?? ''
 }
 
 function withoutIpfs({ cacheOnly }: Config, origins: Origins): string[] {

@@ -25,8 +25,10 @@ const CACHES: readonly Choice[] = [
   { key: 'storage.ipfs.cache.filesystem', name: 'cacheFilesystem', isChosen: ({ cacheFilesystem }) => cacheFilesystem !== undefined },
   { key: 'storage.ipfs.cache.s3', name: 'cacheS3', isChosen: ({ cacheS3 }) => cacheS3 !== undefined },
   { key: 'storage.ipfs.cache.r2', name: 'cacheR2', isChosen: ({ cacheR2 }) => cacheR2 !== undefined },
+  { key: 'storage.ipfs.cache.gcs', name: 'cacheGcs', isChosen: ({ cacheGcs }) => cacheGcs !== undefined },
+  { key: 'storage.ipfs.cache.azure', name: 'cacheAzure', isChosen: ({ cacheAzure }) => cacheAzure !== undefined },
 ]
-const BUCKETS: ReadonlySet<OptionName> = new Set(['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2'])
+const BUCKETS: ReadonlySet<OptionName> = new Set(['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2', 'cacheGcs', 'cacheAzure'])
 const MEMORIES: ReadonlySet<OptionName> = new Set(['storageInmemory', 'cacheInmemory'])
 
 export function storageProblems(config: Config, origins: Origins): ConfigProblem[] {

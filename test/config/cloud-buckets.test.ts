@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { bucketOf, openBucket } from '../../src/assembly/bucket.ts'
+import { cachePlace } from '../../src/assembly/place.ts'
 import { completeConfig } from '../../src/config/load.ts'
 import { configAsJson, configAsYaml } from '../../src/config/print.ts'
 import { ConfigError } from '../../src/config/problem.ts'
@@ -67,6 +68,16 @@ describe('buckets of other clouds in the configuration', () => {
     assert.deepEqual((await loader.load('', azure)).config.storageAzure, { accountName: 'a', container: 'c', credentials: { type: 'default_credentials' } })
     const gcs = { REGISTRY_STORAGE: 'gcs', REGISTRY_STORAGE_GCS_BUCKET: 'b', REGISTRY_STORAGE_GCS_CREDENTIALS: '{"client_email": "e", "private_key": "k"}' }
     assert.deepEqual((await loader.load('', gcs)).config.storageGcs, { bucket: 'b', credentials: { client_email: 'e', private_key: 'k' } })
+  })
+
+  it('may be the cache in front of IPFS', async () => {
+    const kubo = ['--kubo', 'http://127.0.0.1:5001']
+    const gcs = await loader.load('storage:\n  ipfs:\n    cache:\n      gcs: { bucket: b }\n', {}, kubo)
+    assert.deepEqual(cachePlace(gcs.config), { driver: 'gcs', bucket: { bucket: 'b' } })
+    const azure = await loader.load('storage:\n  ipfs:\n    redirect: true\n    cache:\n      azure: { accountname: a, accountkey: eA==, container: c, serviceurl: "http://localhost:1/a" }\n', {}, kubo)
+    assert.equal(cachePlace(azure.config)?.driver, 'azure')
+    assert.match(azure.warnings.join('\n'), /at http:\/\/localhost:1\/a, which those on other machines can't reach: set storage.ipfs.redirect: false/)
+    assert.throws(() => completeConfig({ cacheGcs: { bucket: 'b', chunkSize: 300_000 } }, CONFIG_CHECKS), /cacheGcs: .*chunksize is 300000/)
   })
 
   it('are refused with what would be right, and without a secret', async () => {

@@ -4,6 +4,7 @@ import { isRawMap } from '../raw.ts'
 import { fields } from '../structures.ts'
 import { checkUrl } from './addresses.ts'
 import { r2Bucket, s3Bucket, type BucketConfig, type R2Config } from './bucket.ts'
+import { azureContainer, gcsBucket, type AzureConfig, type GcsConfig } from './cloud-buckets.ts'
 import type { OptionTable } from './option.ts'
 
 export interface MemoryConfig {
@@ -18,6 +19,8 @@ export interface CacheConfig {
   readonly cacheInmemory: MemoryConfig | undefined
   readonly cacheS3: BucketConfig | undefined
   readonly cacheR2: R2Config | undefined
+  readonly cacheGcs: GcsConfig | undefined
+  readonly cacheAzure: AzureConfig | undefined
   /** There is no IPFS: the cache is all. */
   readonly cacheOnly: boolean
   /** Where clients get blobs: below this URL; at the cache's bucket; or, undefined, here. */
@@ -75,6 +78,20 @@ export const CACHE_OPTIONS: OptionTable<CacheConfig> = {
     default: undefined,
     defaultText: 'none',
     doc: 'A cache in a bucket of Cloudflare\'s R2, with the parameters of `storage.r2`.',
+  },
+  cacheGcs: {
+    yaml: 'storage.ipfs.cache.gcs',
+    kind: gcsBucket('storage.ipfs.cache.gcs'),
+    default: undefined,
+    defaultText: 'none',
+    doc: 'A cache in a bucket of Google\'s Cloud Storage, with the parameters of `storage.gcs`.',
+  },
+  cacheAzure: {
+    yaml: 'storage.ipfs.cache.azure',
+    kind: azureContainer('storage.ipfs.cache.azure'),
+    default: undefined,
+    defaultText: 'none',
+    doc: 'A cache in a container of Azure\'s Blob Storage, with the parameters of `storage.azure`.',
   },
   cacheOnly: {
     yaml: 'storage.ipfs.cacheonly',

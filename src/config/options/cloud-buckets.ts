@@ -75,5 +75,10 @@ const AZURE_DRIVER: Driver = {
   },
 }
 
-export const gcsBucket: Kind<GcsConfig | undefined> = bucket('storage.gcs', GCS_SHAPE, GCS_DRIVER)
-export const azureContainer: Kind<AzureConfig | undefined> = bucket('storage.azure', AZURE_SHAPE, AZURE_DRIVER)
+export function gcsBucket(key: string): Kind<GcsConfig | undefined> {
+  return bucket(key, GCS_SHAPE, GCS_DRIVER)
+}
+
+export function azureContainer(key: string): Kind<AzureConfig | undefined> {
+  return bucket(key, AZURE_SHAPE, AZURE_DRIVER)
+}

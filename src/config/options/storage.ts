@@ -82,14 +82,14 @@ export const STORAGE_OPTIONS: OptionTable<StorageConfig> = {
   },
   storageGcs: {
     yaml: 'storage.gcs',
-    kind: gcsBucket,
+    kind: gcsBucket('storage.gcs'),
     default: undefined,
     defaultText: 'none: the embedded store in `disco.data`',
     doc: 'Keep images in a [bucket](operations.md#google-and-azure) of Google\'s Cloud Storage, as Distribution does. It needs `npm install @google-cloud/storage`. `maxconcurrency` is read and means nothing.',
   },
   storageAzure: {
     yaml: 'storage.azure',
-    kind: azureContainer,
+    kind: azureContainer('storage.azure'),
     default: undefined,
     defaultText: 'none: the embedded store in `disco.data`',
     doc: 'Keep images in a [container](operations.md#google-and-azure) of Azure\'s Blob Storage, as Distribution does. It needs `npm install @azure/storage-blob`. `max_retries`, `retry_delay` and what Distribution says of copies are read and mean nothing.',

@@ -4,7 +4,7 @@ import { BucketStore } from '../../../src/storage/bucket/store.ts'
 import { objectStoreContract, type OpenedStore } from '../../contract/object-store.ts'
 
 /** What every store promises, of one in a new bucket each time. */
-export function bucketContract(name: string, traits: Pick<OpenedStore, 'tick' | 'leavesOnly' | 'plainNames'>, newBucket: () => Promise<() => Bucket>): void {
+export function bucketContract(name: string, traits: Pick<OpenedStore, 'tick' | 'plainNames' | 'sortsByUnits'>, newBucket: () => Promise<() => Bucket>): void {
   objectStoreContract(name, async () => {
     const open = await newBucket()
     let store = await BucketStore.open(open(), { places })
