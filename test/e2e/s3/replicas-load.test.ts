@@ -80,8 +80,8 @@ describe('three Discos on one bucket behind haproxy, under load', { timeout: (LO
     const stop = AbortSignal.timeout(LOAD * 1000)
     const failed = new AbortController()
     const over = AbortSignal.any([stop, failed.signal])
-    const all = new PatientClient(proxy.url, figures)
-    const each = replicas.map(({ server }) => new PatientClient(server.url, figures))
+    const all = new PatientClient(proxy.url, figures, failed.signal)
+    const each = replicas.map(({ server }) => new PatientClient(server.url, figures, failed.signal))
     const load = new Load({ all, each, origin: new RegistryClient(origin.url) }, figures, over)
     const killing = killInTurns(over)
     try {

@@ -14,10 +14,13 @@ export class PassingError extends Error {
 /** Does what clients do when a server goes: reads are asked for again, and of the rest the caller hears. */
 export class PatientClient extends RegistryClient {
   readonly #figures: Figures
+  readonly #givesUp: AbortSignal
 
-  constructor(url: string, figures: Figures) {
+  /** @param givesUp when nothing is worth another try any more */
+  constructor(url: string, figures: Figures, givesUp: AbortSignal) {
     super(url)
     this.#figures = figures
+    this.#givesUp = givesUp
   }
 
   override request(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
@@ -31,7 +34,7 @@ export class PatientClient extends RegistryClient {
       try {
         return await work(tried)
       } catch (error) {
-        if (!passes(error) || tried === TRIES) throw error
+        if (!passes(error) || tried === TRIES || this.#givesUp.aborted) throw error
         this.#figures.count('retries')
       }
       await sleep((0.5 + Math.random() / 2) * Math.min(PAUSE_MS, 100 * 2 ** tried))
