@@ -40,7 +40,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   AuthorizationHeaderMalformed: 'see region',
   ContainerNotFound: 'make it first',
   AuthenticationFailed: 'see accountname and accountkey',
-  AuthorizationFailure: 'see accountname and accountkey',
+  AuthorizationFailure: 'see accountname and accountkey, and whom its firewall lets in',
   AuthorizationPermissionMismatch: 'it needs the role Storage Blob Data Contributor',
   'notFound (404)': 'make it first',
   'Could not load the default credentials': 'name keyfile, or give the machine an account',

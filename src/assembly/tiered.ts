@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/options.ts'
+import { ConfigError } from '../config/problem.ts'
 import { tierPlaces as places } from '../global/tier-places.ts'
 import { RestoringIndex } from '../ipfs/restoring-index.ts'
 import { StorageFailedError } from '../storage/errors.ts'
@@ -52,7 +53,7 @@ function linksWhereCached(links: ObjectLinks, tier: TieredStore): ObjectLinks {
   }
 }
 
-/** A cache that is not to be had keeps nothing from starting. */
+/** A cache that is not to be had keeps nothing from starting. @throws ConfigError where what speaks to it is not installed */
 async function openLate(place: Place, readonly: boolean, log: Logger): Promise<OpenPlace> {
   let opened: OpenPlace | undefined
   let isClosed = false
@@ -66,8 +67,11 @@ async function openLate(place: Place, readonly: boolean, log: Logger): Promise<O
     return found.store
   })
   const opening = store.open().catch((err: unknown) => {
+    // What is not installed will not come.
+    if (err instanceof ConfigError) throw err
     if (!isClosed) log.error({ err }, `the cache is not to be had: ${placeName(place)}; images are served from IPFS until it is`)
   })
+  opening.catch(() => {})
   await Promise.race([opening, sleep(PATIENCE, undefined, { ref: false })])
   return {
     store,

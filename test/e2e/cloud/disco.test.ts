@@ -133,13 +133,26 @@ for (const cloud of CLOUDS) {
       for (const each of discos) assert.deepEqual(await client(each).tags('moving/app'), ['seen', ...tags, 'v1'])
     })
 
+    it('is a cache in front of an IPFS node, which it fills', async () => {
+      const bucket = await server.newBucket()
+      const cached = Object.fromEntries(Object.entries(bucket).map(([key, value]) => [key.replace('STORAGE_', 'STORAGE_IPFS_CACHE_'), value]))
+      const there = await scene.disco('cached', { env: { ...WITH_PACKAGES, ...cached } })
+      const { cid, digest } = await pushImage(client(there), 'made/here', { seed: `cached ${cloud.name}`, sizes: [2_500_000] })
+      await assertGlobal(client(there), digest, cid)
+      const plain = await disco('of the cache', bucket)
+      await until(() => assertGlobal(client(plain), digest, cid).then(() => true), { what: 'the cache has it' })
+    })
+
     it('says at its start what is wrong, or not installed, in one line and without a secret', async () => {
       const said = async (env: Env): Promise<string> => scene.disco('wrong', { env }).then(() => 'it starts', (error: Error) => error.message)
       const missing = await said({ ...WITH_PACKAGES, ...server.missing })
       assert.match(missing, /cannot use the (?:bucket|container) missing .*; make it first/)
       const bare = await said({ ...(await server.newBucket()), NODE_PATH: '' })
       assert.match(bare, new RegExp(`storage.${cloud.name}: needs ${cloud.package}: npm install ${cloud.package}`))
-      for (const text of [missing, bare]) {
+      const cached = Object.fromEntries(Object.entries(await server.newBucket()).map(([key, value]) => [key.replace('STORAGE_', 'STORAGE_IPFS_CACHE_'), value]))
+      const cache = await said({ ...cached, NODE_PATH: '' })
+      assert.match(cache, new RegExp(`needs ${cloud.package}: npm install ${cloud.package}`))
+      for (const text of [missing, bare, cache]) {
         assert.doesNotMatch(text, /\n +at /)
         assert.ok(!text.includes(server.secret))
       }
