@@ -1,4 +1,4 @@
-import { REDIRECT } from '../bucket-peers.ts'
+import { PUSHED, REDIRECT } from '../bucket-peers.ts'
 import { runClient } from '../client.ts'
 import { megabytesPerSecond, type Transfer } from '../jobs.ts'
 import type { PeerId } from '../peers.ts'
@@ -20,7 +20,7 @@ export const pushToBucket: readonly Case[] = STREAMS.map((streams): Case => ({
     memory: { title: '… peak memory of the registry', unit: 'MB', goals: [{ atMost: 400 }] },
   },
   async run({ peer, start }) {
-    const server = await start()
+    const server = await start([PUSHED])
     await provideImage(peer, server, [MEBIBYTE])
     const images = Array.from({ length: streams }, (_, index) => ({ name: `push/${index}`, tag: 'latest', layers: [SIZE[streams]] }))
     let digests: readonly string[] = []

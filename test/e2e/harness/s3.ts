@@ -63,8 +63,8 @@ export class S3Server {
   }
 
   /** What Distribution has in its configuration for a bucket. */
-  distribution({ bucket, rootDirectory = '' }: S3Options): object {
-    const at = { region: 'us-east-1', regionendpoint: `http://${this.host}`, forcepathstyle: true, secure: false }
+  distribution({ bucket, rootDirectory = '' }: S3Options, host: string = this.host): object {
+    const at = { region: 'us-east-1', regionendpoint: `http://${host}`, forcepathstyle: true, secure: false }
     return { s3: { bucket, accesskey: ACCESS_KEY, secretkey: SECRET_KEY, rootdirectory: rootDirectory, ...at } }
   }
 
