@@ -5,6 +5,7 @@ import { pushAttempt, type PushAttempt } from '../../../crash/push-attempt.ts'
 import { randomImage, type RandomImage } from '../../../crash/random-image.ts'
 import { pushImage } from '../../harness/push-image.ts'
 import { OCI_MANIFEST, digestOf, expectStatus, hexOf, type RegistryClient } from '../../harness/registry-client.ts'
+import { until } from '../../harness/until.ts'
 import { assertComplete } from '../../harness/verify.ts'
 import type { Figures } from './figures.ts'
 import type { PatientClient } from './patient-client.ts'
@@ -14,6 +15,8 @@ import { TagHistory, type TagValue } from './tag-history.ts'
 export const MOVED = 'moving/app'
 export const DELETED = 'deleted/app'
 const TAGS = ['a', 'b', 'c', 'd'] as const
+/** Until a clone has all of its names: longer than the locks of one who died. */
+const LANDING_MS = 60_000
 /** One in so many pushes is given up on the way. */
 const GIVEN_UP = 8
 
@@ -174,6 +177,8 @@ export class Load {
   async #clone(turn: number): Promise<void> {
     const { cid, digest } = await pushImage(this.#origin, `outside/${turn}`, { seed: `outside ${turn}`, sizes: [randomInt(1000, 8_000_000), 20_000] })
     await Promise.all([this.#all, ...this.#each].map((client) => assertComplete(client, cid, 'latest', digest)))
+    // The last byte may come before the clone has been stored; and who stored it may have died with the lock.
+    await until(async () => (await this.#all.tags(hexOf(digest)))?.includes(cid) === true, { what: `${cid} has landed`, timeout: LANDING_MS })
     this.acknowledged.push({ cid, digest })
     this.#figures.count('clones')
   }
