@@ -8,5 +8,6 @@ export function allFixed(root: string): TierPlaces {
     unitOf: (path) => ({ path }),
     nameOf: () => undefined,
     reveals: () => false,
+    linkedFrom: () => undefined,
   }
 }

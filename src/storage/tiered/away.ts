@@ -7,6 +7,8 @@ import type { AbortOptions } from '../object-store.ts'
 /** For how long the copy is left alone at first, and at most, in milliseconds. */
 const SHORTEST = 1000
 const LONGEST = 60_000
+/** For how long it is known to take changes, in milliseconds. */
+const RECENT = 1000
 /** Milliseconds that a look may take. */
 const LOOK = 3000
 /** Milliseconds that what was given up may take to end. */
@@ -44,6 +46,7 @@ export class Away {
   #wait = SHORTEST
   #until = 0
   #looking: Promise<void> | undefined
+  #changedAt = -Infinity
 
   constructor(parts: AwayParts) {
     this.#parts = parts
@@ -68,12 +71,20 @@ export class Away {
     try {
       const result = await within(limit, signal, work, isChange ? GRACE : 0)
       this.#wait = SHORTEST
+      if (isChange) this.#changedAt = performance.now()
       return result
     } catch (error) {
       signal?.throwIfAborted()
       this.failed(error)
       throw error
     }
+  }
+
+  /** @throws AwayError, or whatever it says, when it does not answer, and took no change just now either */
+  async assertAnswers(signal?: AbortSignal): Promise<void> {
+    if (this.#reason !== undefined) await this.look()
+    this.assertHere()
+    if (performance.now() - this.#changedAt > RECENT) await this.ask(this.#parts.look, { limit: LOOK, signal })
   }
 
   /** What came of it elsewhere. */

@@ -1,6 +1,7 @@
 import { StorageFailedError } from '../errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type FinishedUpload, type ObjectStat, type ObjectStore } from '../object-store.ts'
 import type { Away } from './away.ts'
+import type { Owed } from './debts.ts'
 import { above, isAt, type TierPlaces } from './places.ts'
 import { drop, SourceFailedError, transfer, type Transfer } from './transfer.ts'
 import type { Turn } from './turn.ts'
@@ -27,7 +28,19 @@ export type Known = Required<Pick<Batch, 'uploads' | 'changes'>> & {
 interface Difference {
   readonly deletes: readonly string[]
   readonly small: readonly string[]
-  readonly large: readonly string[]
+  readonly large: readonly Large[]
+}
+
+interface Large {
+  readonly path: string
+  /** Something else is there: an object stays where an upload would be. */
+  readonly isInPlace: boolean
+}
+
+export interface BringOptions extends AbortOptions, Pick<Transfer, 'id' | 'onProgress'> {
+  readonly known?: Known | undefined
+  /** Objects with a digest that the copy has are other bytes than that, and are put in their places. @default false */
+  readonly anew?: boolean | undefined
 }
 
 /** Milliseconds that the copy may take to look at something, to change small things, and to commit an upload, with so many more bytes for each. */
@@ -53,25 +66,30 @@ export class Copying {
   }
 
   /**
-   * Whether the copy has all of it: a cache may have no room.
+   * Whether the copy has all of it: a cache may have no room. Of what was written it keeps what the authority has not, or no more.
    *
    * @throws AwayError, StorageFailedError; it can be done again
    */
-  async bring(paths: readonly string[], { known, signal, ...watching }: AbortOptions & Pick<Transfer, 'id' | 'onProgress'> & { readonly known?: Known | undefined } = {}): Promise<boolean> {
+  async bring({ paths, written = [] }: Owed, { known, anew = false, signal, ...watching }: BringOptions = {}): Promise<boolean> {
     const without = new Set<string>()
+    const brought = new Set<string>()
     if (known !== undefined) {
       await this.#repeat(known, without, { signal })
       if (await this.#holds(known, { signal })) return without.size === 0
     }
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const differences = await several(paths, (path) => this.#difference(path, { signal }))
+      const differences = await several(paths, (path) => this.#difference(path, written.includes(path), anew && attempt === 1, { signal }))
       const difference = {
         deletes: differences.flatMap(({ deletes }) => deletes),
         small: differences.flatMap(({ small }) => small),
-        large: differences.flatMap(({ large }) => large).filter((path) => !without.has(path)),
+        large: differences.flatMap(({ large }) => large).filter(({ path }) => !without.has(path)),
       }
+      // A cache that has lost again what it was given makes room for something else.
+      if (this.#parts.isCache) for (const { path } of difference.large.filter((each) => brought.has(each.path))) without.add(path)
       if (difference.deletes.length + difference.small.length + difference.large.length === 0) return without.size === 0
-      await this.#apply(difference, without, { signal, ...watching })
+      const large = difference.large.filter(({ path }) => !without.has(path))
+      await this.#apply({ ...difference, large }, without, { signal, ...watching })
+      for (const { path } of large) brought.add(path)
     }
     throw new StorageFailedError('the copy does not become what the authority is')
   }
@@ -80,8 +98,10 @@ export class Copying {
   async #repeat({ uploads, changes, ready }: Known, without: Set<string>, options: AbortOptions): Promise<void> {
     const { copy, away } = this.#parts
     const here = new Set(ready.map(({ path }) => path))
-    const missing: string[] = []
-    for (const { path } of uploads) if (!here.has(path) && (await this.#lookAt((signal) => copy.stat(path, { signal }), options)) === undefined) missing.push(path)
+    const missing: Large[] = []
+    for (const { path } of uploads) {
+      if (!here.has(path) && (await this.#lookAt((signal) => copy.stat(path, { signal }), options)) === undefined) missing.push({ path, isInPlace: false })
+    }
     if (missing.length > 0) await this.#large(missing, without, options)
     if (ready.length + changes.length === 0) return
     await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ uploads: ready, changes }, { signal: asking }), { limit: CHANGE, signal, isChange: true }))
@@ -110,28 +130,27 @@ export class Copying {
     return [...found, ...objects].every(Boolean)
   }
 
-  async #difference(path: string, options: AbortOptions): Promise<Difference> {
+  async #difference(path: string, isWritten: boolean, anew: boolean, options: AbortOptions): Promise<Difference> {
     const { authority, copy, places } = this.#parts
     const unit = places.unitOf(path)
     const wanted = unit?.digest !== undefined && unit.path === path ? await only(authority, path, options) : await objectsAt(authority, path, options)
     const found = await this.#lookAt((signal) => objectsAt(copy, path, { signal }), options)
-    if (wanted.size === 0) return { deletes: found.size === 0 ? [] : [path], small: [], large: [] }
+    if (wanted.size === 0) return { deletes: found.size === 0 || isWritten ? [] : [path], small: [], large: [] }
     const excess = [...found.keys()].filter((each) => !wanted.has(each))
     const directories = new Set([...wanted.keys()].flatMap((each) => [...above(each)]))
     const isInTheWay = excess.some((each) => directories.has(each) || above(each).some((directory) => wanted.has(directory)))
-    const different = isInTheWay ? [...wanted.keys()] : await this.#changed(wanted, found, options)
-    const [small, large]: [string[], string[]] = [[], []]
-    for (const each of different) ((wanted.get(each)?.size ?? 0) <= SMALL && places.unitOf(each)?.digest === undefined ? small : large).push(each)
-    // An object that is there stays where an upload would be.
-    return { deletes: isInTheWay ? [path] : [...excess, ...large.filter((each) => found.has(each))], small, large }
+    const different = isInTheWay ? [...wanted.keys()] : await this.#changed(wanted, found, anew, options)
+    const isSmall = (each: string): boolean => (wanted.get(each)?.size ?? 0) <= SMALL && places.unitOf(each)?.digest === undefined
+    const large = different.filter((each) => !isSmall(each)).map((each) => ({ path: each, isInPlace: !isInTheWay && found.has(each) }))
+    return { deletes: isInTheWay ? [path] : isWritten ? [] : excess, small: different.filter(isSmall), large }
   }
 
-  async #changed(wanted: ReadonlyMap<string, ObjectStat>, found: ReadonlyMap<string, ObjectStat>, options: AbortOptions): Promise<string[]> {
+  async #changed(wanted: ReadonlyMap<string, ObjectStat>, found: ReadonlyMap<string, ObjectStat>, anew: boolean, options: AbortOptions): Promise<string[]> {
     const { authority, copy, places, away } = this.#parts
     const changed = await several([...wanted], async ([path, { size }]) => {
       const other = found.get(path)
       if (other?.size !== size) return [path]
-      if (places.unitOf(path)?.digest !== undefined) return []
+      if (places.unitOf(path)?.digest !== undefined) return anew ? [path] : []
       const [ours, theirs] = size <= SMALL
         ? await Promise.all([authority.get(path, options), this.#lookAt((signal) => copy.get(path, { signal }), options)])
         : await Promise.all([authority.chunkHashes(path, options), away.ask((signal) => copy.chunkHashes(path, { signal }), { limit: COMMIT, ...options })])
@@ -155,9 +174,9 @@ export class Copying {
   }
 
   /** Objects of any size, one after the other. @param without is told those for which a cache has no room */
-  async #large(paths: readonly string[], without: Set<string>, { signal, ...watching }: AbortOptions & Pick<Transfer, 'id' | 'onProgress'>): Promise<void> {
+  async #large(objects: readonly Large[], without: Set<string>, { signal, ...watching }: AbortOptions & Pick<Transfer, 'id' | 'onProgress'>): Promise<void> {
     const { authority, copy, places, away, isCache } = this.#parts
-    for (const [index, path] of paths.entries()) {
+    for (const [index, { path, isInPlace }] of objects.entries()) {
       const { digest } = places.unitOf(path) ?? {}
       // Gone meanwhile, and somebody owes that.
       const stat = await authority.stat(path, { signal })
@@ -166,7 +185,11 @@ export class Copying {
       try {
         const own = index === 0 ? watching : {}
         const upload = await transfer(copy, { source: authority.read(path, { signal }), path, digest, chunkHashes: !isCache, signal, ...own })
-        await this.#inTurn({ signal }, (ours) => away.ask((asking) => copy.commit({ uploads: [upload] }, { signal: asking }), { limit: COMMIT + stat.size / BYTES, signal: ours, isChange: true })).catch(async (error: unknown) => {
+        const commit = async (committing: AbortOptions): Promise<void> => {
+          if (isInPlace) await copy.commit({ changes: [{ delete: path }] }, committing)
+          await copy.commit({ uploads: [upload] }, committing)
+        }
+        await this.#inTurn({ signal }, (ours) => away.ask((asking) => commit({ signal: asking }), { limit: COMMIT + stat.size / BYTES, signal: ours, isChange: true })).catch(async (error: unknown) => {
           await drop(copy, upload.id)
           throw error
         })

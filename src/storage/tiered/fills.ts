@@ -4,8 +4,9 @@ import type { ObjectStore } from '../object-store.ts'
 import type { Away } from './away.ts'
 import type { Debts } from './debts.ts'
 import type { Payments } from './payments.ts'
-import type { Unit } from './places.ts'
+import type { TierPlaces, Unit } from './places.ts'
 import { newUpload } from './transfer.ts'
+import { objectsAt } from './walk.ts'
 
 /** What is on its way into the copy. */
 export interface Filling {
@@ -25,7 +26,8 @@ const PATIENCE = 60_000
 const MOST_FAILED = 1000
 
 export interface FillsParts {
-  readonly authority: Pick<ObjectStore, 'commit'>
+  readonly authority: ObjectStore
+  readonly places: TierPlaces
   readonly away: Away
   readonly debts: Debts
   readonly payments: Payments
@@ -48,10 +50,19 @@ export class Fills {
 
   /** Unless it is under way, too much is, or it failed a while ago. */
   want(unit: Unit): void {
-    const { away, payments } = this.#parts
+    const { away, debts, payments } = this.#parts
     if (away.reason !== undefined) return void away.look()
-    if (this.#running.has(unit.path) || payments.jobs.isFull || (this.#failed.get(unit.path) ?? 0) > performance.now()) return
-    this.bring(unit).catch(() => {})
+    if (this.#running.has(unit.path) || payments.jobs.isFull || (this.#failed.get(unit.path) ?? 0) > performance.now() || debts.isOwn(unit.path)) return
+    this.#begin(unit).work.catch(() => {})
+  }
+
+  /** What the copy has is wrong. @throws AwayError, StorageFailedError */
+  async mend(unit: Unit): Promise<void> {
+    const { away, payments } = this.#parts
+    away.assertHere()
+    if (payments.jobs.isFull) throw new StorageFailedError('too much is copied already')
+    await this.#running.get(unit.path)?.work
+    await this.#begin(unit, true).work
   }
 
   /** Joins what is under way. @throws AwayError, StorageFailedError */
@@ -60,17 +71,18 @@ export class Fills {
     await running.work
   }
 
-  #begin(unit: Unit): OneFilling {
+  #begin(unit: Unit, anew = false): OneFilling {
     const filling = new OneFilling(this.#parts.payments.jobs.isBusy)
     this.#running.set(unit.path, filling)
-    filling.run(this.#parts.payments.jobs.during(() => this.#fill(unit, filling)).finally(() => this.#running.delete(unit.path)))
+    filling.run(this.#parts.payments.jobs.during(() => this.#fill(unit, filling, anew)).finally(() => this.#running.delete(unit.path)))
     return filling
   }
 
-  async #fill(unit: Unit, filling: OneFilling): Promise<void> {
+  async #fill(unit: Unit, filling: OneFilling, anew: boolean): Promise<void> {
     const { authority, debts, payments, log } = this.#parts
-    const { debt, note } = debts.open([unit.path])
     try {
+      const paths = [unit.path, ...(unit.digest === undefined ? await this.#linkedFrom(unit.path) : [])]
+      const { debt, note } = debts.open({ paths, written: anew ? [] : paths })
       try {
         await authority.commit({ changes: [note] })
       } catch (error) {
@@ -78,7 +90,7 @@ export class Fills {
         throw error
       }
       const watching = unit.digest === undefined ? {} : { id: filling.upload, onProgress: (size: number) => filling.grow(size) }
-      if (!(await payments.pay(debt, watching))) throw new StorageFailedError(`the copy has no room for ${unit.path}`, { isFull: true })
+      if (!(await payments.pay(debt, { ...watching, anew }))) throw new StorageFailedError(`the copy has no room for ${unit.path}`, { isFull: true })
       this.#failed.delete(unit.path)
     } catch (err) {
       log.debug({ err, path: unit.path }, 'could not be copied into the copy')
@@ -90,6 +102,12 @@ export class Fills {
       }
       throw err
     }
+  }
+
+  /** What is wanted with a repository, and may never be asked for: it may be in memory. */
+  async #linkedFrom(path: string): Promise<string[]> {
+    const { authority, places } = this.#parts
+    return [...(await objectsAt(authority, path)).keys()].flatMap((each) => places.linkedFrom(each) ?? [])
   }
 }
 

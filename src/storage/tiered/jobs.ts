@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /** Work beside the requests, a bounded number at once, and what waits for it bounded too. */
 export class Jobs {
   readonly #atOnce: number
@@ -7,6 +9,7 @@ export class Jobs {
   #running = 0
   #underWay = 0
   #idle: PromiseWithResolvers<void> | undefined
+  #spare: PromiseWithResolvers<void> = Promise.withResolvers()
 
   constructor(atOnce: number, most: number) {
     this.#atOnce = atOnce
@@ -21,6 +24,16 @@ export class Jobs {
   /** Whether as much waits as may. */
   get isFull(): boolean {
     return this.#waiting.length >= this.#most || this.#stopped.signal.aborted
+  }
+
+  /** @throws the reason of having been stopped */
+  async pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#stopped.signal })
+  }
+
+  /** Once less waits than does now. */
+  spare(): Promise<void> {
+    return this.#spare.promise
   }
 
   /** What is waited for besides, until nothing is under way. */
@@ -48,6 +61,8 @@ export class Jobs {
       return await work(signal)
     } finally {
       const next = this.#waiting.shift()
+      this.#spare.resolve()
+      this.#spare = Promise.withResolvers()
       if (next === undefined) this.#running--
       else next()
     }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../telemetry/logger.ts'
 import type { AbortOptions } from '../object-store.ts'
-import { AwayError } from './away.ts'
+import { AwayError, settled } from './away.ts'
 import type { Copying, Known } from './copying.ts'
 import type { Debt, Debts } from './debts.ts'
 import { Jobs } from './jobs.ts'
@@ -10,10 +10,14 @@ import { several } from './walk.ts'
 /** Debts that are paid at once, and that wait for it. */
 const AT_ONCE = 4
 const MOST = 64
+/** Milliseconds that who is quicker than the copy waits for it. */
+const WAIT = 10_000
 
 export interface PaymentOptions extends Pick<Transfer, 'id' | 'onProgress'> {
   /** What came of a commit just now. */
   readonly known?: Known | undefined
+  /** Objects whose bytes in the copy are not what their digests say: they are copied once more. @default false */
+  readonly anew?: boolean | undefined
   /** Whether it is struck out only after who waits for it has heard. @default false */
   readonly settleLater?: boolean | undefined
 }
@@ -36,33 +40,51 @@ export class Payments {
     return this.jobs.during(() => this.#pay(debt, options))
   }
 
-  async #pay(debt: Debt, { known, settleLater = false, ...watching }: PaymentOptions): Promise<boolean> {
+  async #pay(debt: Debt, { settleLater = false, ...bringing }: PaymentOptions): Promise<boolean> {
     let isWhole: boolean
+    let isBehind: boolean
     try {
-      isWhole = await this.jobs.run((signal) => this.#copying.bring(debt.paths, { known, signal, ...watching }))
+      isBehind = await this.#debts.isBehind(debt)
+      isWhole = await this.jobs.run((signal) => this.#copying.bring(debt, { signal, ...bringing }))
     } catch (error) {
       this.#debts.leave(debt)
       throw error
     }
-    const settling = this.jobs.during(() => this.#debts.settle(debt))
-    if (!settleLater) await settling
+    const settling = this.jobs.during(() => (isBehind ? this.#payAgain(debt) : this.#debts.settle(debt)))
+    if (!settleLater && !isBehind) await settling
     else settling.catch((err: unknown) => this.#log.warn({ err, note: debt.id }, 'what was paid to the copy could not be struck out yet'))
     return isWhole
   }
 
+  /** Others are at what is older; who is not done soon leaves it to the rounds. */
+  async #payAgain(debt: Debt): Promise<void> {
+    try {
+      for (let pause = 50; pause < 2000; pause *= 2) {
+        await this.jobs.pause(pause)
+        const isBehind = await this.#debts.isBehind(debt)
+        await this.jobs.run((signal) => this.#copying.bring(debt, { signal }))
+        if (!isBehind) return await this.#debts.settle(debt)
+      }
+    } finally {
+      this.#debts.leave(debt)
+    }
+  }
+
   /** As `pay`, beside everything else. */
   async payLater(debt: Debt, known?: Known): Promise<void> {
-    const paying = this.pay(debt, { known }).catch((err: unknown) => {
+    // Who is quicker than the copy waits a little, instead of all that waits growing; then the rounds get to it.
+    if (this.jobs.isFull) await settled(this.jobs.spare(), WAIT)
+    if (this.jobs.isFull) return this.#debts.leave(debt)
+    this.pay(debt, { known }).catch((err: unknown) => {
       if (!(err instanceof AwayError)) this.#log.warn({ err, note: debt.id }, 'the copy could not be brought in line yet')
     })
-    // Who is quicker than the copy waits a little, instead of all that waits growing.
-    if (this.jobs.isFull) await paying
   }
 
   /** What processes left that died, or could not reach the copy. @returns whether all of it is paid. @throws AwayError */
   async payAll(debts: readonly Debt[], { signal }: AbortOptions): Promise<boolean> {
     let all = true
-    await several(debts, async (debt) => {
+    const isWritten = ({ paths, written }: Debt): boolean => written.length === paths.length
+    const pay = async (debt: Debt): Promise<void> => {
       signal?.throwIfAborted()
       try {
         await this.pay(debt)
@@ -72,7 +94,9 @@ export class Payments {
         all = false
         this.#log.warn({ err, note: debt.id }, 'the copy could not be brought in line yet')
       }
-    }, AT_ONCE)
+    }
+    await several(debts.filter(isWritten), pay, AT_ONCE)
+    await several(debts.filter((debt) => !isWritten(debt)), pay, AT_ONCE)
     return all
   }
 }

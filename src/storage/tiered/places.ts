@@ -20,6 +20,8 @@ export interface TierPlaces {
   nameOf(path: string): string | undefined
   /** Whether what it is in is seen once this is there. */
   reveals(path: string): boolean
+  /** Where the object is that a link names and that is wanted with it: the manifest of a revision. */
+  linkedFrom(path: string): string | undefined
 }
 
 /** Whether one is the other, or is in it. */

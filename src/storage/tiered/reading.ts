@@ -1,9 +1,10 @@
-import { ObjectUnknownError } from '../errors.ts'
+import { DigestMismatchError, ObjectUnknownError } from '../errors.ts'
 import type { AbortOptions, ChunkHashes, ObjectStore, ReadOptions } from '../object-store.ts'
 import { within, type Away } from './away.ts'
 import type { Debts } from './debts.ts'
 import type { Fills } from './fills.ts'
 import type { TierPlaces, Unit } from './places.ts'
+import type { Proofs } from './proofs.ts'
 
 type Store = ObjectStore & ChunkHashes
 
@@ -16,6 +17,7 @@ export interface ReadingParts {
   readonly debts: Debts
   /** Undefined: what the copy lacks it goes on to lack. */
   readonly fills: Fills | undefined
+  readonly proofs: Proofs
 }
 
 /** Milliseconds that the copy may take where the authority could answer, and for the next piece of a stream. */
@@ -29,6 +31,9 @@ const NEAR = 8 * 1024 * 1024
 /** What the copy said: that it has it, that it has it not; undefined: nothing, or it was not asked. */
 type Said<T> = { readonly has: T } | 'absent' | undefined
 
+/** When the copy is asked: a repository of which it may lack a part, only when the authority has no answer. */
+type Turn = 'first' | 'last' | 'never'
+
 /** How far somebody has come who reads an object. */
 class Cursor {
   at: number
@@ -38,6 +43,10 @@ class Cursor {
   constructor({ start = 0, length }: ReadOptions) {
     this.at = start
     this.left = length
+  }
+
+  get isWhole(): boolean {
+    return this.at === 0 && this.left === undefined
   }
 
   get range(): ReadOptions {
@@ -64,8 +73,9 @@ export class Reading {
     const { authority, first, fills, debts } = this.#parts
     const unit = this.#unitOf(path)
     if (unit === undefined) return ask(authority, options)
-    const askCopy = (): Promise<Said<T>> => this.#askCopy(path, options, ask, isAbsent)
-    if (first === 'copy') {
+    const askCopy = (): Promise<Said<T>> => this.#askCopy(options, ask, isAbsent)
+    let turn = first === 'copy' ? await this.#turnOf(unit, path, options) : undefined
+    if (turn === 'first') {
       const said = await askCopy()
       if (typeof said === 'object') return said.has
       const answer = await ask(authority, options)
@@ -82,10 +92,22 @@ export class Reading {
       options.signal?.throwIfAborted()
       failure = { error }
     }
-    const said = await askCopy()
+    turn ??= await this.#turnOf(unit, path, options)
+    const said = turn === 'never' ? undefined : await askCopy()
     if (typeof said === 'object') return said.has
     if (failure !== undefined) throw failure.error
     return answer as T
+  }
+
+  get(path: string, options: AbortOptions): Promise<Uint8Array | undefined> {
+    const { copy, proofs } = this.#parts
+    const get = async (store: Store, asking: AbortOptions): Promise<Uint8Array | undefined> => {
+      const data = await store.get(path, asking)
+      const unit = data !== undefined && store === copy ? this.#unitOf(path) : undefined
+      if (data !== undefined && unit !== undefined) proofs.check(unit, data)
+      return data
+    }
+    return this.ask(path, options, get, (data) => data === undefined)
   }
 
   /** The bytes of an object: where one breaks off, the other goes on. */
@@ -94,8 +116,9 @@ export class Reading {
     const unit = this.#unitOf(path)
     if (unit === undefined) return yield* authority.read(path, options)
     const cursor = new Cursor(options)
-    if (first === 'copy') {
-      const said = fills?.of(unit) === undefined ? yield* this.#readCopy(path, options, cursor) : 'absent'
+    let turn = first === 'copy' ? await this.#turnOf(unit, path, options) : undefined
+    if (turn === 'first') {
+      const said = fills?.of(unit) === undefined ? yield* this.#readCopy(unit, path, options, cursor) : 'absent'
       if (typeof said === 'object') return
       if (said === 'absent' && fills !== undefined && (yield* this.#fillAndFollow(unit, path, options, cursor))) return
       return yield* this.#readAuthority(path, options, cursor)
@@ -107,7 +130,8 @@ export class Reading {
       options.signal?.throwIfAborted()
       if (!(error instanceof ObjectUnknownError) || cursor.passed > 0) failure = { error }
     }
-    const said = yield* this.#readCopy(path, options, cursor)
+    turn ??= await this.#turnOf(unit, path, options)
+    const said = turn === 'never' ? undefined : yield* this.#readCopy(unit, path, options, cursor)
     if (typeof said === 'object') return
     throw failure === undefined ? new ObjectUnknownError(path) : failure.error
   }
@@ -119,7 +143,8 @@ export class Reading {
       return await authority.chunkHashes(path, options)
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (this.#unitOf(path) === undefined || !(await this.#mayAsk(path, options))) throw error
+      const unit = this.#unitOf(path)
+      if (unit === undefined || (await this.#turnOf(unit, path, options)) === 'never') throw error
       return await away.ask((signal) => copy.chunkHashes(path, { signal }), { limit: LONG, signal: options.signal }).catch(() => {
         options.signal?.throwIfAborted()
         throw error
@@ -131,7 +156,8 @@ export class Reading {
   async hasInCopy(path: string, options: AbortOptions = {}): Promise<boolean> {
     const unit = this.#unitOf(path)
     if (unit === undefined) return false
-    const said = await this.#askCopy(path, options, (store, asking) => store.stat(path, asking), (stat) => stat === undefined)
+    if ((await this.#turnOf(unit, path, options)) === 'never') return false
+    const said = await this.#askCopy(options, (store, asking) => store.stat(path, asking), (stat) => stat === undefined)
     if (said === 'absent') this.#parts.fills?.want(unit)
     return typeof said === 'object'
   }
@@ -143,16 +169,17 @@ export class Reading {
     }
   }
 
-  async *#readCopy(path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, Said<true>, void> {
-    const { copy, away } = this.#parts
-    if (!(await this.#mayAsk(path, options))) return undefined
+  async *#readCopy(unit: Unit, path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, Said<true>, void> {
+    const { copy, away, proofs } = this.#parts
+    const source = cursor.isWhole ? proofs.read(unit, options) : copy.read(path, { ...options, ...cursor.range })
     try {
-      yield* this.#watched(copy.read(path, { ...options, ...cursor.range }), options, cursor)
+      yield* this.#watched(source, options, cursor)
       return { has: true }
     } catch (error) {
       options.signal?.throwIfAborted()
       if (error instanceof ObjectUnknownError) return cursor.passed === 0 ? 'absent' : undefined
-      if (error instanceof TypeError) throw error
+      // Of what was given already, some may be wrong.
+      if (error instanceof TypeError || error instanceof DigestMismatchError) throw error
       away.failed(error)
       return undefined
     }
@@ -172,15 +199,20 @@ export class Reading {
         const more = filling.next()
         if (filling.hasEnded) break
         if (filling.size <= cursor.at) await within(LIMIT, options.signal, () => more)
-        else yield* this.#watched(copy.uploads.read(filling.upload, { ...cursor.range, signal: options.signal }), options, cursor)
+        else {
+          const { at } = cursor
+          yield* this.#watched(copy.uploads.read(filling.upload, { ...cursor.range, signal: options.signal }), options, cursor)
+          // It is another upload, begun anew, that has less.
+          if (cursor.at === at) break
+        }
       }
       if (cursor.at >= end) return true
     } catch {
       // It is an object by now, or is not going to be: there are others to go on with.
       options.signal?.throwIfAborted()
     }
-    const said = yield* this.#readCopy(path, options, cursor)
-    return typeof said === 'object'
+    if ((await this.#turnOf(unit, path, options)) === 'never') return false
+    return typeof (yield* this.#readCopy(unit, path, options, cursor)) === 'object'
   }
 
   /** Each piece has to come in time; how long its reader takes does not count. */
@@ -205,9 +237,8 @@ export class Reading {
     }
   }
 
-  async #askCopy<T>(path: string, options: AbortOptions, ask: (store: Store, options: AbortOptions) => Promise<T>, isAbsent: (answer: T) => boolean): Promise<Said<T>> {
+  async #askCopy<T>(options: AbortOptions, ask: (store: Store, options: AbortOptions) => Promise<T>, isAbsent: (answer: T) => boolean): Promise<Said<T>> {
     const { copy, away } = this.#parts
-    if (!(await this.#mayAsk(path, options))) return undefined
     try {
       const answer = await away.ask((signal) => ask(copy, { signal }), { limit: LIMIT, signal: options.signal })
       return isAbsent(answer) ? 'absent' : { has: answer }
@@ -218,17 +249,20 @@ export class Reading {
     }
   }
 
-  async #mayAsk(path: string, { signal }: AbortOptions): Promise<boolean> {
-    const { away, debts } = this.#parts
+  async #turnOf(unit: Unit, path: string, { signal }: AbortOptions): Promise<Turn> {
+    const { away, debts, proofs } = this.#parts
     if (away.reason !== undefined) {
       void away.look()
-      return false
+      return 'never'
     }
+    if (proofs.isWrong(unit)) return 'never'
     try {
-      return !(await debts.concern(path, { signal }))
+      const concern = await debts.concern(path, { signal })
+      if (concern === undefined || (concern === 'written' && unit.digest !== undefined)) return 'first'
+      return concern === 'written' ? 'last' : 'never'
     } catch {
       signal?.throwIfAborted()
-      return false
+      return 'never'
     }
   }
 

@@ -45,7 +45,7 @@ export class Restoring {
     const { authority, copy, places, debts, log } = this.#parts
     const parts = (await this.#lookAt((signal) => namesIn(copy, directory, { signal }), options)).map((name) => `${directory}/${name}`).filter((path) => places.nameOf(path) === directory)
     for (const path of parts) if ((await objectsAt(authority, path, options)).size > 0) return false
-    if (parts.length === 0 || await debts.concern(directory, options)) return false
+    if (parts.length === 0 || (await debts.concern(directory, options)) !== undefined) return false
     const changes = (await several(parts, (path) => this.#below(path, options))).flat()
     if (changes.length === 0) return false
     try {
@@ -60,7 +60,7 @@ export class Restoring {
 
   async #object({ path, digest }: Unit, options: AbortOptions): Promise<boolean> {
     const { authority, copy, away, debts, log } = this.#parts
-    if (digest === undefined || (await authority.stat(path, options)) !== undefined || await debts.concern(path, options)) return false
+    if (digest === undefined || (await authority.stat(path, options)) !== undefined || (await debts.concern(path, options)) === 'changed') return false
     if ((await this.#lookAt((signal) => copy.stat(path, { signal }), options)) === undefined) return false
     try {
       const upload = await transfer(authority, { source: copy.read(path, options), path, digest, signal: options.signal })
@@ -85,7 +85,7 @@ export class Restoring {
   async #directory(path: string, options: AbortOptions): Promise<boolean> {
     const { authority, debts, log } = this.#parts
     const here = await objectsAt(authority, path, options)
-    if (await debts.concern(path, options)) return false
+    if ((await debts.concern(path, options)) !== undefined) return false
     const changes = (await this.#below(path, options)).filter(({ put }) => !here.has(put))
     if (changes.length === 0) return false
     await authority.commit({ changes: this.#ordered(changes) }, options)

@@ -7,11 +7,12 @@ import { untilAborted } from '../../oci/until-aborted.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { Away } from './away.ts'
 import { Copying } from './copying.ts'
-import { Debts } from './debts.ts'
+import { Debts, type Owed } from './debts.ts'
 import { Fills } from './fills.ts'
 import { healAll, lostIn, type Lost } from './healing.ts'
 import { Payments } from './payments.ts'
-import { outermost, type TierPlaces } from './places.ts'
+import { outermost, touch, type TierPlaces, type Unit } from './places.ts'
+import { Proofs } from './proofs.ts'
 import { Reading } from './reading.ts'
 import { Restoring } from './restoring.ts'
 import { TierRounds } from './tier-rounds.ts'
@@ -62,12 +63,14 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     const look = (signal: AbortSignal): Promise<unknown> => copy.list(places.root, { limit: 1, signal })
     this.#reads = new Away({ what: 'read', look, log })
     this.#writes = new Away({ what: 'written', look, log })
-    this.#debts = new Debts(authority, log)
+    this.#debts = new Debts(authority, places, log)
     this.#turn = strict ? new Turn(authority, { patience }) : undefined
     const copying = new Copying({ authority, copy, places, away: this.#writes, turn: this.#turn, isCache: first === 'copy' })
     this.#payments = new Payments(copying, this.#debts, log)
-    this.#fills = new Fills({ authority, away: this.#writes, debts: this.#debts, payments: this.#payments, log })
-    this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills })
+    this.#fills = new Fills({ authority, places, away: this.#writes, debts: this.#debts, payments: this.#payments, log })
+    const mend = async (unit: Unit): Promise<void> => (readonly ? Promise.reject(new StorageFailedError('nothing is written')) : this.#fills.mend(unit))
+    const proofs = new Proofs(copy, mend, log)
+    this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills, proofs })
     this.#restoring = new Restoring({ authority, copy, places, away: this.#reads, debts: this.#debts, log })
     this.#rounds = new TierRounds({
       look: async () => void (await Promise.all([this.#reads.look(), this.#writes.look()])),
@@ -161,7 +164,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
 
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
     assertPath(path)
-    return this.#reading.ask(path, options, (store, asking) => store.get(path, asking), (data) => data === undefined)
+    return this.#reading.get(path, options)
   }
 
   async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
@@ -188,14 +191,13 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     }
     if (shared.uploads.length + shared.changes.length === 0) return authority.commit(batch, options)
     // Before anything has changed.
-    if (strict && this.#writes.reason !== undefined) {
-      await this.#writes.look()
-      if (this.#writes.reason !== undefined) throw new StorageFailedError(`the copy is left alone: ${this.#writes.reason}`, { summary: 'the second storage does not answer' })
+    if (strict) {
+      await this.#writes.assertAnswers(options.signal).catch((cause: unknown) => {
+        options.signal?.throwIfAborted()
+        throw new StorageFailedError('the copy takes no changes', { cause, summary: 'the second storage does not answer' })
+      })
     }
-    const { debt, note } = this.#debts.open(outermost([...shared.uploads.map(({ path }) => path), ...shared.changes.map((change) => {
-      const path = 'put' in change ? change.put : change.delete
-      return places.unitOf(path)?.path ?? path
-    })]))
+    const { debt, note } = this.#debts.open(owedFor(shared, places))
     let ready: readonly FinishedUpload[]
     try {
       ready = await this.#commit(authority, { expect, uploads, changes: [note, ...changes] }, options)
@@ -245,4 +247,14 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     const { authority, copy } = this.#parts
     return transfer(authority, { source: copy.uploads.read(id, { signal }), path, digest, id: newUpload(), signal })
   }
+}
+
+/** Of what is fixed, what was only put. */
+function owedFor({ uploads, changes }: Required<Pick<Batch, 'uploads' | 'changes'>>, places: TierPlaces): Owed {
+  const unitAt = (path: string): string => places.unitOf(path)?.path ?? path
+  const put = [...uploads.map(({ path }) => path), ...changes.flatMap((change) => ('put' in change ? [change.put] : []))]
+  const gone = changes.flatMap((change) => ('put' in change ? [] : [change.delete]))
+  const paths = outermost([...put, ...gone].map(unitAt))
+  const fixed = new Set(put.filter((path) => places.unitOf(path) !== undefined).map(unitAt))
+  return { paths, written: paths.filter((path) => fixed.has(path) && !gone.some((each) => touch(each, path))) }
 }

@@ -8,6 +8,8 @@ import { AwayError, GRACE, settled, within } from './away.ts'
 const OWNER = 'disco/tier'
 /** Milliseconds that a store may take for an upload's beginning and end, and from one chunk to the next. */
 const SILENCE = 10_000
+/** … and that what is read may take for each. */
+const SOURCE = 30_000
 /** Milliseconds that it may take to make all of an upload durable once it has it. */
 const LAST = 60_000
 
@@ -61,7 +63,7 @@ export async function drop({ uploads }: Pick<ObjectStore, 'uploads'>, id: string
   await settled(within(SILENCE, undefined, (signal) => uploads.remove(id, { signal })), GRACE)
 }
 
-/** What a store has to take within some time; what it waits for from elsewhere does not count. */
+/** What a store has to take within some time; what it waits for from elsewhere has its own time. */
 class Silence {
   readonly #stop = new AbortController()
   readonly #ended = Promise.withResolvers<never>()
@@ -92,16 +94,18 @@ class Silence {
   }
 
   async *watched(source: AsyncIterable<Uint8Array>, seen: (chunk: Uint8Array) => void): AsyncGenerator<Uint8Array, void, void> {
-    clearTimeout(this.#timer)
+    const failed = (cause: unknown): SourceFailedError => (this.failure ??= new SourceFailedError('what was to be copied could not be read', { cause }))
+    const silent = (): void => this.#fail(failed(new StorageFailedError(`nothing to read for ${SOURCE / 1000} s`)))
+    this.#wait(SOURCE, silent)
     try {
       for await (const chunk of source) {
         seen(chunk)
         this.#wait(SILENCE)
         yield chunk
-        clearTimeout(this.#timer)
+        this.#wait(SOURCE, silent)
       }
     } catch (cause) {
-      throw (this.failure = new SourceFailedError('what was to be copied could not be read', { cause }))
+      throw failed(cause)
     }
     this.#wait(LAST)
   }
@@ -111,9 +115,9 @@ class Silence {
     this.#outer?.removeEventListener('abort', this.#abort)
   }
 
-  #wait(milliseconds: number): void {
+  #wait(milliseconds: number, then = (): void => this.#fail(new AwayError(`no answer within ${milliseconds / 1000} s`))): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#fail(new AwayError(`no answer within ${milliseconds / 1000} s`)), milliseconds)
+    this.#timer = setTimeout(then, milliseconds)
   }
 
   #fail(reason: unknown): void {
