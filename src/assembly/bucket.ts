@@ -11,11 +11,12 @@ import type { BucketStore } from '../storage/bucket/store.ts'
 import { StorageFailedError } from '../storage/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** A bucket, and by which of Distribution's drivers. */
-export type BucketChoice =
+/** A bucket, by which of Distribution's drivers, and the key that it is configured at. */
+export type BucketChoice = { readonly key: string } & (
   | { readonly driver: 's3' | 'r2'; readonly bucket: S3Options }
   | { readonly driver: 'gcs'; readonly bucket: GcsOptions }
   | { readonly driver: 'azure'; readonly bucket: AzureOptions }
+)
 
 /** What a bucket has against values, told before it is asked. */
 export const BUCKET_CHECKS: ValueChecks = {
@@ -53,13 +54,13 @@ const SOON = 3_000
 
 type BucketsConfig = Partial<Pick<Config, 'storageS3' | 'storageR2' | 'storageGcs' | 'storageAzure'>>
 
-/** The bucket that the configuration names for images. */
-export function bucketOf({ storageS3, storageR2, storageGcs, storageAzure }: BucketsConfig): BucketChoice | undefined {
-  if (storageS3 !== undefined) return { driver: 's3', bucket: storageS3 }
+/** The bucket that the configuration names for images. @param at key of the drivers */
+export function bucketOf({ storageS3, storageR2, storageGcs, storageAzure }: BucketsConfig, at: string = 'storage'): BucketChoice | undefined {
+  if (storageS3 !== undefined) return { key: `${at}.s3`, driver: 's3', bucket: storageS3 }
   // R2 has one region, whatever is said: the original Disco does not heed it either.
-  if (storageR2 !== undefined) return { driver: 'r2', bucket: { ...storageR2, region: undefined, r2: true } }
-  if (storageGcs !== undefined) return { driver: 'gcs', bucket: storageGcs }
-  return storageAzure && { driver: 'azure', bucket: storageAzure }
+  if (storageR2 !== undefined) return { key: `${at}.r2`, driver: 'r2', bucket: { ...storageR2, region: undefined, r2: true } }
+  if (storageGcs !== undefined) return { key: `${at}.gcs`, driver: 'gcs', bucket: storageGcs }
+  return storageAzure && { key: `${at}.azure`, driver: 'azure', bucket: storageAzure }
 }
 
 /** `bucket b at http://localhost:9000` */
@@ -90,7 +91,7 @@ export async function openBucket(choice: BucketChoice, { readonly, log }: OpenBu
   try {
     return await BucketStore.open(await connect(choice), { places, readonly })
   } catch (error) {
-    if (CONFIGURED.some((kind) => error instanceof kind)) throw new ConfigError([{ where: `storage.${choice.driver}`, reason: (error as Error).message }])
+    if (CONFIGURED.some((kind) => error instanceof kind)) throw new ConfigError([{ where: choice.key, reason: (error as Error).message }])
     if (!(error instanceof StorageFailedError)) throw error
     const { cause } = error
     const reason = cause instanceof Error ? cause : error

@@ -9,13 +9,14 @@ import { openPlace, type Place } from './place.ts'
 import type { BuiltStorage } from './storage.ts'
 
 /** Images in what is a cache elsewhere, and no IPFS. @throws StorageFailedError */
-export async function openCacheOnly(place: Place, { data, readonly, redirect }: Config, log: Logger): Promise<BuiltStorage> {
+export async function openCacheOnly(place: Place, config: Config, log: Logger): Promise<BuiltStorage> {
+  const { data, readonly } = config
   return ofParts(async (parts) => {
     const { store, links } = parts.adopt(await openPlace(place, { readonly, log }), (opened) => opened.close())
     const database = parts.adopt(await Database.open(join(data, 'disco.db')), (opened) => opened.close())
     return {
       store,
-      links: linksOf({ redirect }, links),
+      links: linksOf(config, links),
       index: new UnpublishedIndex(store),
       provides: { provide: async () => {} },
       queue: { count: () => 0 },

@@ -1,13 +1,15 @@
 import type { Config } from '../config/options.ts'
 import type { ObjectLinks } from '../storage/object-store.ts'
 
+type LinksChoice = Pick<Config, 'redirect' | 'redirectDisabled'>
+
 /**
  * Where clients are sent for blobs, if anywhere.
  *
  * @param bucket of the images, or of their cache
  */
-export function linksOf({ redirect }: Pick<Config, 'redirect'>, bucket: ObjectLinks | undefined): ObjectLinks | undefined {
-  if (redirect === undefined) return undefined
+export function linksOf({ redirect = false, redirectDisabled }: LinksChoice, bucket: ObjectLinks | undefined): ObjectLinks | undefined {
+  if (redirectDisabled || redirect === false) return undefined
   return redirect === true ? bucket : linksBelow(redirect)
 }
 

@@ -40,14 +40,14 @@ async function openEmbedded({ data }: Choice, parts: AsyncDisposableStack): Prom
   return { ...withIndexOf(store, index), database, shared: false, close: () => parts.disposeAsync() }
 }
 
-async function openAt(place: Place, { data, readonly, redirect, redirectDisabled = false }: Choice, parts: AsyncDisposableStack, log: Logger): Promise<OwnStorage> {
+async function openAt(place: Place, { data, readonly, redirect = true, redirectDisabled = false }: Choice, parts: AsyncDisposableStack, log: Logger): Promise<OwnStorage> {
   const { store, links } = parts.adopt(await openPlace(place, { readonly, log }), (opened) => opened.close())
   // An index of what is in memory goes with it.
   const directory = place.driver === 'inmemory' ? parts.adopt(await mkdtemp(join(tmpdir(), 'disco-index-')), (path) => rm(path, { recursive: true, force: true })) : data
   const database = parts.adopt(await Database.open(join(directory, DATABASE)), (opened) => opened.close())
   const index = await EmbeddedDagIndex.open(database, store, { apart: true })
   const images = parts.adopt(new ImageIndexer({ store, index, provides: index, log: log.child({ name: 'index' }) }), (created) => created.close())
-  const sent = linksOf({ redirect: redirect ?? (redirectDisabled ? undefined : true) }, links)
+  const sent = linksOf({ redirect, redirectDisabled }, links)
   return { ...withIndexOf(store, index, new LateBlocks(index.blocks, images)), links: sent, database, images, shared: true, close: () => parts.disposeAsync() }
 }
 

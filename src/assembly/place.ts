@@ -37,7 +37,8 @@ export function imagesPlace({ storageInmemory, storageFilesystem, ...buckets }: 
 /** What stands in front of IPFS, or in its place. */
 export function cachePlace({ cacheInmemory, cacheFilesystem, cacheS3, cacheR2, cacheGcs, cacheAzure }: CacheChoice): Place | undefined {
   if (cacheInmemory !== undefined) return { driver: 'inmemory', maxSize: cacheInmemory.maxSize }
-  return bucketOf({ storageS3: cacheS3, storageR2: cacheR2, storageGcs: cacheGcs, storageAzure: cacheAzure }) ?? (cacheFilesystem === undefined ? undefined : { driver: 'filesystem', root: cacheFilesystem })
+  const bucket = bucketOf({ storageS3: cacheS3, storageR2: cacheR2, storageGcs: cacheGcs, storageAzure: cacheAzure }, 'storage.ipfs.cache')
+  return bucket ?? (cacheFilesystem === undefined ? undefined : { driver: 'filesystem', root: cacheFilesystem })
 }
 
 /** Where images are without IPFS, or with Disco as its node: undefined for the data directory, and where they are in Kubo. */
@@ -45,13 +46,6 @@ export function plainPlace(config: ImagesChoice & CacheChoice & Pick<Config, 'ca
   const place = config.cacheOnly ? cachePlace(config) : imagesPlace(config)
   // What is nowhere else may not go.
   return place?.driver === 'inmemory' ? { driver: 'inmemory' } : place
-}
-
-/** Whether clients are sent to the bucket that images are in. */
-export function sendsToBucket({ redirect, redirectDisabled, ...config }: Config): boolean {
-  const place = plainPlace(config)
-  if (place === undefined || !('bucket' in place)) return false
-  return redirect === true || (redirect === undefined && !redirectDisabled && !config.cacheOnly)
 }
 
 /** For people. */

@@ -23,7 +23,7 @@ const PATIENCE = 3_000
  * @throws StorageFailedError, KuboUnfitError
  */
 export function openTiered(place: Place, config: Config, openIpfs: () => Promise<BuiltStorage>, log: Logger): Promise<BuiltStorage> {
-  const { readonly, replicas, redirect } = config
+  const { readonly, replicas } = config
   return ofParts(async (parts) => {
     const ipfs = parts.adopt(await openIpfs(), (opened) => opened.close())
     const cache = parts.adopt(await (replicas ? openPlace(place, { readonly, log }) : openLate(place, readonly, log)), (opened) => opened.close())
@@ -32,7 +32,7 @@ export function openTiered(place: Place, config: Config, openIpfs: () => Promise
       new TieredStore({ authority, copy, places, first: replicas ? 'authority' : 'copy', strict: replicas, readonly, log }),
       (opened) => opened.close(),
     )
-    const links = linksOf({ redirect }, cache.links)
+    const links = linksOf(config, cache.links)
     return {
       ...ipfs,
       store: tier,

@@ -3,7 +3,7 @@ import type { BucketConfig } from './options/bucket.ts'
 import type { AzureConfig, GcsConfig } from './options/cloud-buckets.ts'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
-import { storageProblems } from './storage-rules.ts'
+import { sendsToBucket, storageProblems } from './storage-rules.ts'
 
 /** What is known of where the configuration comes from. */
 export interface Origins {
@@ -80,23 +80,28 @@ const OF_IPFS = ['kubo', 'listen', 'announce', 'swarmKey', 'peer', 'pinning'] as
 
 /** What was understood and means nothing beside the rest. */
 export function pointless(config: Config, origins: Origins): string[] {
-  return [...withoutIpfs(config, origins), ...besideKubo(config, origins), ...outOfReach(config, origins)]
+  return [...withoutIpfs(config, origins), ...besideKubo(config, origins), ...redirectTwice(config, origins), ...outOfReach(config, origins)]
 }
 
 const LOOPBACK = /^(?:https?:\/\/)?(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?(?:\/|$)/i
 
 const BUCKETS = ['storageS3', 'storageR2', 'storageGcs', 'storageAzure', 'cacheS3', 'cacheR2', 'cacheGcs', 'cacheAzure'] as const satisfies readonly OptionName[]
 
-function outOfReach({ redirect, redirectDisabled, ...config }: Config, origins: Origins): string[] {
+function outOfReach(config: Config, origins: Origins): string[] {
   const images = config.storageS3 ?? config.storageR2 ?? config.storageGcs ?? config.storageAzure
   const endpoint = images === undefined
     ? endpointOf(config.cacheS3 ?? config.cacheR2, config.cacheGcs, config.cacheAzure)
     : endpointOf(config.storageS3 ?? config.storageR2, config.storageGcs, config.storageAzure)
-  const isSent = images === undefined ? redirect === true : redirect === true || (redirect === undefined && !redirectDisabled)
-  if (!isSent || !LOOPBACK.test(endpoint)) return []
+  if (!sendsToBucket(config) || !LOOPBACK.test(endpoint)) return []
   const name = BUCKETS.find((each) => origins.option(each) !== undefined) ?? 'storageS3'
-  const remedy = redirect === true ? 'storage.ipfs.redirect: false' : 'storage.redirect.disable: true'
+  const remedy = config.redirect === true ? 'storage.ipfs.redirect: false' : 'storage.redirect.disable: true'
   return [`${origins.option(name) ?? name}: clients get blobs from the bucket at ${endpoint}, which those on other machines can't reach: set ${remedy}`]
+}
+
+function redirectTwice({ redirect, redirectDisabled }: Config, origins: Origins): string[] {
+  const where = origins.option('redirect')
+  if (where === undefined || (redirect ?? false) === false || !redirectDisabled) return []
+  return [`${where}: storage.ipfs.redirect means nothing with storage.redirect.disable: true`]
 }
 
 function endpointOf(s3: Pick<BucketConfig, 'regionEndpoint'> | undefined, gcs: GcsConfig | undefined, azure: AzureConfig | undefined): string {

@@ -1,4 +1,4 @@
-import type { Config, OptionName } from './options.ts'
+import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Origins } from './rules.ts'
 
@@ -49,14 +49,36 @@ export function storageProblems(config: Config, origins: Origins): ConfigProblem
   const hasBucket = chosen.some(({ name }) => BUCKETS.has(name))
   if (config.cacheOnly && cache === undefined) problems.push(problemAt('cacheOnly', 'has images in the cache alone, and there is none: add storage.ipfs.cache'))
   if (config.redirect === true && !hasBucket) problems.push(problemAt('redirect', 'sends clients to the bucket, and there is none: name the URL that they are sent to'))
-  if (config.redirect !== undefined && cache === undefined && (plain.length === 0 || config.storageInmemory)) {
+  if ((config.redirect ?? false) !== false && cache === undefined && (plain.length === 0 || config.storageInmemory)) {
     problems.push(problemAt('redirect', 'sends clients to what serves the files of a cache, and there is none: add storage.ipfs.cache'))
   }
   if (config.replicas && !(hasBucket && cache !== undefined && config.kubo.length > 0)) {
     problems.push(problemAt('replicas', 'is for Discos that share Kubos and a bucket before them: add storage.ipfs.router.nodes and storage.ipfs.cache.s3'))
   }
   if (config.replicas && config.cacheOnly) problems.push(problemAt('replicas', 'says nothing with cacheonly: Discos on one bucket are replicas anyway'))
-  return [...problems, ...kuboProblems(config, origins)]
+  return [...problems, ...emptyGroups(origins), ...kuboProblems(config, origins)]
+}
+
+/** Whether clients are sent for blobs to the bucket of the images, or of their cache. */
+export function sendsToBucket({ redirect, redirectDisabled, storageS3, storageR2, storageGcs, storageAzure }: Config): boolean {
+  return !redirectDisabled && (redirect ?? (storageS3 ?? storageR2 ?? storageGcs ?? storageAzure) !== undefined) === true
+}
+
+/** Whoever names IPFS as the storage means more than Disco would do without, and what is missing. */
+const GROUPS: readonly (readonly [key: string, missing: string])[] = [
+  ['storage.ipfs.router', 'name Kubos by nodes'],
+  ['storage.ipfs.cache', `name one of ${CACHES.map(({ key }) => key.slice(key.lastIndexOf('.') + 1)).join(', ')}`],
+  ['storage.ipfs', 'name Kubos by router.nodes, or a cache; without either, leave it out: Disco is an IPFS node itself'],
+]
+
+/** Of all sources together: the environment may say what a file leaves open. */
+function emptyGroups(origins: Origins): ConfigProblem[] {
+  const empty = GROUPS.flatMap(([key, missing]) => {
+    const where = origins.group(key)
+    const isSaid = optionNames().some((name) => OPTIONS[name].yaml.startsWith(`${key}.`) && origins.option(name) !== undefined)
+    return where === undefined || isSaid ? [] : [{ key, where, reason: `${key} has nothing below it: ${missing}` }]
+  })
+  return empty.filter(({ key }) => !empty.some((other) => other.key.startsWith(`${key}.`))).map(({ where, reason }) => ({ where, reason }))
 }
 
 function kuboProblems({ kubo }: Config, origins: Origins): ConfigProblem[] {

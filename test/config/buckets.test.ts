@@ -64,7 +64,7 @@ describe('buckets in the configuration', () => {
     const env = { R2_ACCESS_KEY: 'first', R2_SECRET_KEY: 'second', REGISTRY_STORAGE_R2_ACCESSKEY: 'less' }
     const { config } = await loader.load(r2, env)
     assert.deepEqual([config.storageR2?.accessKey, config.storageR2?.secretKey], ['first', 'second'])
-    assert.deepEqual(bucketOf(config), { driver: 'r2', bucket: { ...config.storageR2, region: undefined, r2: true } })
+    assert.deepEqual(bucketOf(config), { key: 'storage.r2', driver: 'r2', bucket: { ...config.storageR2, region: undefined, r2: true } })
     const without = await loader.load('', { R2_ACCESS_KEY: 'first', R2_SECRET_KEY: 'second' })
     assert.deepEqual([without.config.storageR2, without.config.storageS3], [undefined, undefined])
     const wrong = await loader.problems(r2.replace('    region: wnam\n', '    encrypt: true\n'))

@@ -73,7 +73,7 @@ describe('buckets of other clouds in the configuration', () => {
   it('may be the cache in front of IPFS', async () => {
     const kubo = ['--kubo', 'http://127.0.0.1:5001']
     const gcs = await loader.load('storage:\n  ipfs:\n    cache:\n      gcs: { bucket: b }\n', {}, kubo)
-    assert.deepEqual(cachePlace(gcs.config), { driver: 'gcs', bucket: { bucket: 'b' } })
+    assert.deepEqual(cachePlace(gcs.config), { key: 'storage.ipfs.cache.gcs', driver: 'gcs', bucket: { bucket: 'b' } })
     const azure = await loader.load('storage:\n  ipfs:\n    redirect: true\n    cache:\n      azure: { accountname: a, accountkey: eA==, container: c, serviceurl: "http://localhost:1/a" }\n', {}, kubo)
     assert.equal(cachePlace(azure.config)?.driver, 'azure')
     assert.match(azure.warnings.join('\n'), /at http:\/\/localhost:1\/a, which those on other machines can't reach: set storage.ipfs.redirect: false/)
@@ -90,6 +90,11 @@ describe('buckets of other clouds in the configuration', () => {
     assert.match(await reasons('storage:\n  azure: { accountname: a, container: c, credentials: { type: magic } }\n'), /'magic' is none of shared_key, client_secret, default_credentials/)
     assert.doesNotMatch(await reasons('storage:\n  azure: { accountname: a, container: c, connectionstring: "AccountKey=s3cret" }\n'), /s3cret/)
     assert.match(await reasons(`${GCS}${AZURE.replace('storage:\n', '')}`), /storage.gcs and storage.azure: images are in one of them/)
+    for (const url of ['https://a.example.com/?sv=1&sig=s3cret', 'https://me:s3cret@a.example.com']) {
+      const told = await reasons(`storage:\n  azure: { accountname: a, container: c, serviceurl: "${url}" }\n`)
+      assert.match(told, /has more than the URL of a server has/)
+      assert.doesNotMatch(told, /s3cret/)
+    }
     const azure = { accountName: 'a', container: 'c' }
     for (const [config, reason] of [
       [{ storageGcs: { bucket: 'b', chunkSize: 300_000 } }, /storageGcs: .*chunksize is 300000, no multiple of 256 KiB/],
@@ -115,10 +120,11 @@ describe('buckets of other clouds in the configuration', () => {
 
   it('say what is to be installed, where it is not', async () => {
     const wanted = [
-      [{ driver: 'azure', bucket: { accountName: 'a', accountKey: 'eA==', container: 'c' } }, 'storage.azure: needs @azure/storage-blob: npm install @azure/storage-blob'],
-      [{ driver: 'gcs', bucket: { bucket: 'b' } }, 'storage.gcs: needs @google-cloud/storage: npm install @google-cloud/storage'],
+      [{ storageAzure: { accountName: 'a', accountKey: 'eA==', container: 'c' } }, 'storage', 'storage.azure: needs @azure/storage-blob: npm install @azure/storage-blob'],
+      [{ storageGcs: { bucket: 'b' } }, 'storage.ipfs.cache', 'storage.ipfs.cache.gcs: needs @google-cloud/storage: npm install @google-cloud/storage'],
     ] as const
-    for (const [choice, message] of wanted) {
+    for (const [named, at, message] of wanted) {
+      const choice = bucketOf(named, at) ?? assert.fail()
       await assert.rejects(openBucket(choice, { readonly: false }), (error) => error instanceof ConfigError && error.message === message)
     }
   })

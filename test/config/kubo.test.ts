@@ -38,7 +38,7 @@ describe('Kubos in the configuration', () => {
       'config.yaml:6:11: storage.ipfs.router.nodes[1]: url is missing',
       'config.yaml:7:11: storage.ipfs.router.nodes[2]: uri is not a key of this; is url meant?',
       'config.yaml:7:11: storage.ipfs.router.nodes[2]: url is missing',
-      "config.yaml:8:11: storage.ipfs.router.nodes[3]: 'http://a?b=c' has more than a URL of a Kubo's RPC has: http://localhost:5001",
+      "config.yaml:8:11: storage.ipfs.router.nodes[3]: 'http://a?…' has more than a URL of a Kubo's RPC has: http://localhost:5001",
     ])
     assert.deepEqual(await loader.problems('', {}, ['--kubo', 'http://a:1', '--kubo', 'a:1']), ['--kubo: has a:1/ twice'])
     assert.deepEqual(await loader.problems(nodes('{url: "http://me:pw@a", token: t}')), [

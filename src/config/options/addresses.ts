@@ -39,6 +39,20 @@ export function checkUrl(value: string): void {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`'${withoutLogin(value)}' is not a URL like https://registry.example.com`)
 }
 
+/** A URL that others are told: without a login, which would be theirs then, and what stands behind `#`, which is for nobody. */
+export function checkBase(value: string): void {
+  checkUrl(value)
+  const { username, password, hash } = new URL(value)
+  if (`${username}${password}${hash}` !== '') throw new Error(`'${withoutLogin(value)}' has a login or a # in it, and every client would be told: a URL like https://cdn.example.com is wanted`)
+}
+
+/** Where a server is, and no more: what lets in is said elsewhere, and never shown. */
+export function checkServerUrl(value: string): void {
+  checkUrl(value)
+  const { username, password, search, hash } = new URL(value)
+  if (`${username}${password}${search}${hash}` !== '') throw new Error(`'${withoutLogin(value)}' has more than the URL of a server has: https://storage.example.com`)
+}
+
 /** Of a server of buckets: a URL, or a host with its port or without. */
 export function checkEndpoint(value: string): void {
   const url = /^https?:\/\//i.test(value) ? value : `https://${value}`
@@ -64,5 +78,5 @@ export function checkRange(value: string): void {
 
 /** What is wrong with a URL is read by more people than its password. */
 function withoutLogin(value: string): string {
-  return value.replace(/(^|\/\/)[^/]*@/, '$1')
+  return value.replace(/(^|\/\/)[^/]*@/, '$1').replace(/\?.*$/s, '?…')
 }

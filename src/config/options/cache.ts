@@ -2,7 +2,7 @@ import { checked, path, toggle, type Kind } from '../kinds.ts'
 import { size } from '../measures.ts'
 import { isRawMap } from '../raw.ts'
 import { fields } from '../structures.ts'
-import { checkUrl } from './addresses.ts'
+import { checkBase } from './addresses.ts'
 import { r2Bucket, s3Bucket, type BucketConfig, type R2Config } from './bucket.ts'
 import { azureContainer, gcsBucket, type AzureConfig, type GcsConfig } from './cloud-buckets.ts'
 import type { OptionTable } from './option.ts'
@@ -23,8 +23,8 @@ export interface CacheConfig {
   readonly cacheAzure: AzureConfig | undefined
   /** There is no IPFS: the cache is all. */
   readonly cacheOnly: boolean
-  /** Where clients get blobs: below this URL; at the cache's bucket; or, undefined, here. */
-  readonly redirect: string | true | undefined
+  /** Where clients get blobs: below this URL; true: at the bucket; false: here; undefined: at the bucket of `storage`, else here. */
+  readonly redirect: string | boolean | undefined
   /** Several Discos share the cache's bucket and the Kubos. */
   readonly replicas: boolean
 }
@@ -35,19 +35,16 @@ const memory: Kind<MemoryConfig | undefined> = whereNamed(fields<MemoryConfig>({
   maxSize: { kind: size(1), default: GIB, defaultText: '1GiB', doc: 'Most that its blobs may take up; those go first that were not read for longest.' },
 }))
 
-const url = checked('<url|true|false>', checkUrl)
+const url = checked('<url|true|false>', checkBase)
 
 /** A base, or whether the bucket is one. */
-const base: Kind<string | true | undefined> = {
+const base: Kind<string | boolean | undefined> = {
   ...url,
   read: ({ where, content }) => {
-    if (content === undefined || content === '' || content === 'false') return undefined
-    return content === 'true' ? true : url.read({ where, content })
+    if (content === undefined || content === '') return undefined
+    return content === 'true' || content === 'false' ? content === 'true' : url.read({ where, content })
   },
-  accept: (value) => {
-    if (value === undefined || value === false) return undefined
-    return value === true ? true : url.accept(value)
-  },
+  accept: (value) => (value === undefined || typeof value === 'boolean' ? value : url.accept(value)),
 }
 
 export const CACHE_OPTIONS: OptionTable<CacheConfig> = {
@@ -103,8 +100,8 @@ export const CACHE_OPTIONS: OptionTable<CacheConfig> = {
     yaml: 'storage.ipfs.redirect',
     kind: base,
     default: undefined,
-    defaultText: 'false; with a bucket in `storage` as `storage.redirect.disable` says',
-    doc: 'Clients that ask for a blob that is in the cache (or in a bucket or directory of `storage`) are sent (307) to this URL with the blob\'s path after it, `/docker/registry/v2/blobs/…/data`: a CDN, or a server of files. `true`: to the cache\'s bucket, by a URL that is signed for 20 minutes.',
+    defaultText: 'false; with a bucket in `storage` true',
+    doc: 'Clients that ask for a blob that is in the cache (or in a bucket or directory of `storage`) are sent (307) to this URL with the blob\'s path after it, `/docker/registry/v2/blobs/…/data`: a CDN, or a server of files. `true`: to the bucket, by a URL that is signed for 20 minutes. `storage.redirect.disable: true` counts more.',
   },
   replicas: {
     yaml: 'disco.replicas',

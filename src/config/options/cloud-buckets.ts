@@ -1,7 +1,7 @@
 import { checked, choice, path, text, type Kind } from '../kinds.ts'
 import { size } from '../measures.ts'
 import { fields, mapOf, type Shape } from '../structures.ts'
-import { checkUrl } from './addresses.ts'
+import { checkServerUrl } from './addresses.ts'
 import { bucket, type Driver } from './bucket.ts'
 
 /** A bucket of Google's, by the parameters of Distribution's `gcs` driver; sizes in bytes. What opens it knows the defaults. */
@@ -34,7 +34,7 @@ export interface AzureLogin {
 }
 
 const KIB = 1024
-const url = checked('<url>', checkUrl)
+const url = checked('<url>', checkServerUrl)
 
 const GCS_SHAPE: Shape<GcsConfig> = {
   bucket: { kind: text, doc: 'Its name. It has to be there.' },
