@@ -103,7 +103,9 @@ export function cutOffCommits(bucket: () => Promise<OpenedBucket>): void {
           await store.close()
           assert.ok(whole.changes > 10)
           const cuts = await Promise.all(Array.from({ length: whole.changes }, async (_, index) => cutOff(await bucket(), commits, index + 1, reached)))
-          assert.ok(cuts.slice(0, -2).every((cut) => cut))
+          // Leases that are renewed on the way are changes as well, of which a slow machine makes more.
+          const again = whole.done.length - new Set(whole.done).size
+          assert.ok(cuts.slice(0, -2 - again).every((cut) => cut))
         })
       }
     }
