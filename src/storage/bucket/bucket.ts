@@ -18,6 +18,8 @@ export interface Small extends Found {
 
 /** Bytes from the start of the range on. */
 export interface Opened {
+  /** Of the first byte that comes, as the server says. */
+  readonly start: number
   /** Bytes that come. */
   readonly length: number
   readonly etag: string

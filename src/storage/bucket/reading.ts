@@ -30,6 +30,11 @@ export async function* readObject(bucket: Bucket, path: string, { start = 0, len
     if (opened === 'end') return
     if (opened === undefined && position === start) throw new ObjectUnknownError(path)
     if (opened === undefined || opened === 'changed') throw new StorageFailedError(`${path} was replaced while it was read`)
+    // Somebody between may give anything: no byte of another place, or another object, is for who reads this one.
+    if (opened.start !== position || (etag !== undefined && opened.etag !== etag)) {
+      opened.destroy()
+      throw new StorageFailedError(`the bucket gave something else of ${path} than was asked for: from byte ${opened.start}, not ${position}, of ${opened.etag}, not ${etag ?? opened.etag}`)
+    }
     etag = opened.etag
     end = Math.min(end, position + opened.length)
     const abort = (): void => opened.destroy()

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { StorageFailedError } from '../../errors.ts'
 import type { AbortOptions } from '../../object-store.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
+import { startIn } from '../content-range.ts'
 import { retried, type Faults } from '../retries.ts'
 import { withSeveral } from '../several.ts'
 import { chunksOf, collected, patienceFor, withinTime } from '../silence.ts'
@@ -74,7 +75,7 @@ export class AzureBucket implements Bucket {
       return await this.#asking(`GET ${path}`, signal, answers, async (abortSignal) => {
         const answer = await this.blob(path).download(start, end === Infinity ? undefined : end - start, { abortSignal, conditions, maxRetryRequests: 0 })
         const { size: length, etag: found } = foundOf(answer)
-        return { length, etag: found, ...bodyOf(path, answer.readableStreamBody) }
+        return { start: startIn(answer.contentRange), length, etag: found, ...bodyOf(path, answer.readableStreamBody) }
       })
     } catch (error) {
       if (isAbsent(error)) return undefined

@@ -64,6 +64,8 @@ interface Headers {
 /** What answers say of a blob. */
 export interface AzureProperties {
   readonly contentLength?: number
+  /** Of what was asked for in part. */
+  readonly contentRange?: string
   readonly lastModified?: Date
   readonly etag?: string
   /** When the server gave the answer, by its clock. */

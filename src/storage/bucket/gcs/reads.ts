@@ -1,5 +1,6 @@
 import { chunksOf } from '../silence.ts'
 import type { Opened } from '../bucket.ts'
+import { startIn } from '../content-range.ts'
 import type { GcsAuth } from './sdk.ts'
 
 /** What an answer says that is none with the bytes. */
@@ -69,6 +70,7 @@ function opened({ headers, body }: Response, cut: (error?: Error) => void): GcsA
   const length = header('content-length')
   const source: AsyncIterable<Uint8Array> = body ?? (async function* () {})()
   return {
+    start: startIn(headers.get('content-range')),
     length: length === '' ? Infinity : Number(length),
     etag: header('x-goog-generation'),
     modifiedAt,

@@ -7,6 +7,7 @@ import {
 import { StorageFailedError } from '../../errors.ts'
 import type { AbortOptions } from '../../object-store.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
+import { startIn } from '../content-range.ts'
 import { lastOf } from '../listing.ts'
 import type { Faults } from '../retries.ts'
 import { makeClient, SERVER_TIME } from './client.ts'
@@ -115,9 +116,9 @@ export class S3Bucket implements Bucket {
         const download = await this.#downloads.open(this.key(path), { headers, prompt, signal })
         if (download !== undefined) return download
         const found = await this.client.send(new GetObjectCommand(input), sending)
-        const { Body: body, ContentLength = Infinity, ETag = '' } = found
+        const { Body: body, ContentLength = Infinity, ContentRange, ETag = '' } = found
         if (!(body instanceof Readable)) throw new StorageFailedError(`the bucket gave no body for ${path}`)
-        return { length: ContentLength, etag: ETag, chunks: () => body.iterator() as AsyncGenerator<Uint8Array, void, void>, destroy: () => void body.destroy() }
+        return { start: startIn(ContentRange), length: ContentLength, etag: ETag, chunks: () => body.iterator() as AsyncGenerator<Uint8Array, void, void>, destroy: () => void body.destroy() }
       })
     } catch (error) {
       if (isAbsent(error)) return undefined

@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../../object-store.ts'
 import type { Opened } from '../bucket.ts'
+import { startIn } from '../content-range.ts'
 import type { PlainAnswer, PlainRequests } from './plain-requests.ts'
 
 /** Memory of a reader, each two pieces: of one that has not shown yet that it takes chunks promptly, or found too many others that do; and of those. */
@@ -33,7 +34,7 @@ export class Downloads {
       connection.destroy()
       return undefined
     }
-    return { length, etag: answer.headers.get('etag') ?? '', chunks: () => this.#chunks(answer, length, prompt), destroy: () => connection.destroy() }
+    return { start: startIn(answer.headers.get('content-range')), length, etag: answer.headers.get('etag') ?? '', chunks: () => this.#chunks(answer, length, prompt), destroy: () => connection.destroy() }
   }
 
   async *#chunks({ connection, rest, done }: PlainAnswer, length: number, wasPrompt: boolean): AsyncGenerator<Uint8Array, void, void> {
