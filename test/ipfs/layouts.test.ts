@@ -141,6 +141,8 @@ describe('what is kept of a layout', () => {
     const other = await openApart(t, store)
     const { path, cid } = wantedOf(dag, CONTENT)
     await assert.rejects(other.takeLayout(inPieces(layout), []), VerificationError)
+    const large = Buffer.concat([layout, Buffer.alloc(64 * 2 ** 20)])
+    await assert.rejects(other.takeLayout((async function* () { yield large })(), [{ cid, path }]), /a layout that is too large/)
     await store.commit({ changes: [{ put: 'longer', data: fill(CONTENT.length + 1) }, { put: path, data: Buffer.alloc(CONTENT.length, 7) }] })
     await assert.rejects(other.takeLayout(inPieces(layout), [{ cid, path: 'longer' }]), VerificationError)
     await other.takeLayout(inPieces(layout), [{ cid, path }])

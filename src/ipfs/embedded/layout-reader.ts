@@ -6,7 +6,7 @@ import { VerificationError } from '../errors.ts'
 import { cidOf, DAG_PB, inlined, MAX_BLOCK_SIZE, SHA2_256, sha256, verifyBlock, type Block } from '../unixfs/block.ts'
 import { walkFile, type FetchBlock } from '../unixfs/walk-file.ts'
 import { Window } from '../unixfs/window.ts'
-import { BLOCKS_A_TURN, FILE, MAGIC, SAME, TREE, WRITTEN } from './layout-record.ts'
+import { BLOCKS_A_TURN, FILE, MAGIC, MAX_RECORD, SAME, TREE, WRITTEN } from './layout-record.ts'
 import { rowOf, SliceRows } from './slice-row.ts'
 
 /** Of one image: the blocks of its tree, or which slices of one of its files are which blocks. */
@@ -115,6 +115,7 @@ class RecordBytes {
   readonly #source: AsyncIterator<Uint8Array>
   #chunk: Uint8Array = new Uint8Array()
   #hash: Hash = createHash('sha256')
+  #come = 0
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
@@ -141,6 +142,8 @@ class RecordBytes {
       const { value, done } = await this.#source.next()
       if (done === true) return true
       this.#chunk = value
+      this.#come += value.length
+      if (this.#come > MAX_RECORD) throw new VerificationError('a layout that is too large')
     }
     return false
   }

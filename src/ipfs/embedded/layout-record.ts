@@ -23,7 +23,7 @@ export const SAME = 2
 export const BLOCKS_A_TURN = 64
 
 /** Bytes of a record at most. An image of 300 GiB in chunks of 256 KiB has as many. */
-const MAX_RECORD = 64 * 1024 * 1024
+export const MAX_RECORD: number = 64 * 1024 * 1024
 const FIRST_ROOM = 4096
 
 /** Writes the record of one image. */
