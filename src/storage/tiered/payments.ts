@@ -42,10 +42,12 @@ export class Payments {
 
   async #pay(debt: Debt, { settleLater = false, ...bringing }: PaymentOptions): Promise<boolean> {
     let isWhole: boolean
-    let isBehind: boolean
+    let isBehind = false
     try {
-      isBehind = await this.#debts.isBehind(debt)
-      isWhole = await this.jobs.run((signal) => this.#copying.bring(debt, { signal, ...bringing }))
+      isWhole = await this.jobs.run(async (signal) => {
+        isBehind = await this.#debts.isBehind(debt, { signal })
+        return this.#copying.bring(debt, { signal, ...bringing })
+      })
     } catch (error) {
       this.#debts.leave(debt)
       throw error
