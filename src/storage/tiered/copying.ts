@@ -78,20 +78,40 @@ export class Copying {
       if (await this.#holds(known, { signal })) return without.size === 0
     }
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const differences = await several(paths, (path) => this.#difference(path, written.includes(path), anew && attempt === 1, { signal }))
-      const difference = {
-        deletes: differences.flatMap(({ deletes }) => deletes),
-        small: differences.flatMap(({ small }) => small),
-        large: differences.flatMap(({ large }) => large).filter(({ path }) => !without.has(path)),
-      }
+      const difference = await this.#differences({ paths, written }, anew && attempt === 1, { signal })
+      const wanted = difference.large.filter(({ path }) => !without.has(path))
       // A cache that has lost again what it was given makes room for something else.
-      if (this.#parts.isCache) for (const { path } of difference.large.filter((each) => brought.has(each.path))) without.add(path)
-      if (difference.deletes.length + difference.small.length + difference.large.length === 0) return without.size === 0
-      const large = difference.large.filter(({ path }) => !without.has(path))
-      await this.#apply({ ...difference, large }, without, { signal, ...watching })
+      if (this.#parts.isCache) for (const { path } of wanted.filter((each) => brought.has(each.path))) without.add(path)
+      if (difference.deletes.length + difference.small.length + wanted.length === 0) return without.size === 0
+      const large = wanted.filter(({ path }) => !without.has(path))
+      if (this.#parts.turn === undefined) await this.#change(difference, { signal })
+      else if (large.length === 0 && (await this.#changeInTurn({ paths, written }, { signal }))) return without.size === 0
+      await this.#large(large, without, { signal, ...watching })
       for (const { path } of large) brought.add(path)
     }
     throw new StorageFailedError('the copy does not become what the authority is')
+  }
+
+  /**
+   * What becomes of the authority after it was looked at, somebody owes who has the turn later. Whether that was all: not
+   * while objects are missing that others wait too long for.
+   */
+  #changeInTurn(owed: Owed, options: AbortOptions): Promise<boolean> {
+    return this.#inTurn(options, async (signal) => {
+      const difference = await this.#differences(owed, false, { signal })
+      if (difference.large.length > 0) return false
+      await this.#change(difference, { signal })
+      return true
+    })
+  }
+
+  async #differences({ paths, written = [] }: Owed, anew: boolean, options: AbortOptions): Promise<Difference> {
+    const differences = await several(paths, (path) => this.#difference(path, written.includes(path), anew, options))
+    return {
+      deletes: differences.flatMap(({ deletes }) => deletes),
+      small: differences.flatMap(({ small }) => small),
+      large: differences.flatMap(({ large }) => large),
+    }
   }
 
   /** Does to the copy what was done to the authority. */
@@ -159,7 +179,7 @@ export class Copying {
     return changed.flat()
   }
 
-  async #apply({ deletes, small, large }: Difference, without: Set<string>, options: AbortOptions & Pick<Transfer, 'id' | 'onProgress'>): Promise<void> {
+  async #change({ deletes, small }: Difference, options: AbortOptions): Promise<void> {
     const { authority, copy, places, away } = this.#parts
     const [last, first] = [small.filter((path) => places.reveals(path)), small.filter((path) => !places.reveals(path))]
     const order = [...first.toSorted(), ...last.toSorted()]
@@ -168,9 +188,8 @@ export class Copying {
     for (let at = 0; at === 0 || at < order.length; at += TOGETHER) {
       const changes = [...(at === 0 ? deletes.map((path) => ({ delete: path })) : []), ...await got(order.slice(at, at + TOGETHER))]
       if (changes.length === 0) continue
-      await this.#inTurn(options, (signal) => away.ask((asking) => copy.commit({ changes }, { signal: asking }), { limit: CHANGE, signal, isChange: true }))
+      await away.ask((asking) => copy.commit({ changes }, { signal: asking }), { limit: CHANGE, ...options, isChange: true })
     }
-    if (large.length > 0) await this.#large(large, without, options)
   }
 
   /** Objects of any size, one after the other. @param without is told those for which a cache has no room */
