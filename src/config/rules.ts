@@ -2,16 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { BucketConfig } from './options/bucket.ts'
 import type { AzureConfig, GcsConfig } from './options/cloud-buckets.ts'
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
+import type { Origins } from './origins.ts'
 import type { ConfigProblem } from './problem.ts'
 import { sendsToBucket, storageProblems } from './storage-rules.ts'
-
-/** What is known of where the configuration comes from. */
-export interface Origins {
-  /** Where an option's value stands; undefined for a default. */
-  option(name: OptionName): string | undefined
-  /** Where a group of keys is named: `auth.htpasswd`; undefined where it is not. */
-  group(key: string): string | undefined
-}
 
 /** Options that each say something sound and contradict each other, or lack another: everything at once. */
 export function contradictions(config: Config, origins: Origins): ConfigProblem[] {

@@ -1,7 +1,7 @@
 import { OPTIONS, type OptionName } from './options.ts'
 import { problemsAt, type ConfigProblem } from './problem.ts'
 import { withPart, type Raw } from './raw.ts'
-import type { Origins } from './rules.ts'
+import type { Origins } from './origins.ts'
 import type { Part, Settings } from './settings.ts'
 
 /** Where Distribution keeps its tree when `filesystem` names no directory. */

@@ -1,6 +1,6 @@
 import { OPTIONS, optionNames, type Config, type OptionName } from './options.ts'
 import type { ConfigProblem } from './problem.ts'
-import type { Origins } from './rules.ts'
+import type { Origins } from './origins.ts'
 
 interface Choice {
   readonly key: string
