@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
 /** https://sqlite.org/rescode.html: SQLITE_BUSY */
@@ -8,11 +9,26 @@ const BUSY = 5
  * database in which nothing is ever written. Nobody else may open the file: closing it would end the lock.
  */
 export class FileLock {
+  readonly #path: string
   readonly #database: DatabaseSync
+  /** Undefined where it is not certain which file was opened. */
+  readonly #file: string | undefined
 
   /** @throws Error when the file can't be opened or made */
   constructor(path: string) {
+    this.#path = path
+    const before = fileAt(path)
     this.#database = new DatabaseSync(path, { timeout: 0 })
+    // It may have been replaced right after it was opened.
+    this.#file = fileAt(path) === before ? before : undefined
+  }
+
+  /**
+   * Whether it is for certain a lock on the file at its path: one on a file that was removed keeps nobody out. Of a file
+   * that was made by opening it, only who opens it again can be certain.
+   */
+  isInPlace(): boolean {
+    return this.#file !== undefined && fileAt(this.#path) === this.#file
   }
 
   /** Takes the lock, if nobody has it. */
@@ -35,4 +51,10 @@ export class FileLock {
   close(): void {
     if (this.#database.isOpen) this.#database.close()
   }
+}
+
+/** Which file it is: no other has the same as long as it is open. */
+function fileAt(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found && `${found.dev} ${found.ino}`
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,6 +83,33 @@ describe('a Disco with a cache', { timeout: 120_000 }, () => {
     assert.deepEqual(await headOf(client, cid, digest, 'GET'), { status: 200, location: null })
     await until(async () => (await headOf(client, cid, digest)).status === 307, { what: 'it is in the cache again' })
   })
+
+  for (const [what, between] of [
+    ['', async () => {}],
+    [', a file in between', async (cache: string, client: RegistryClient) => {
+      await writeFile(cache, '')
+      const image = randomImage('between')
+      await assertGlobal(client, image.digest, await pushed(client, image, 'between'))
+      await rm(cache)
+      await mkdir(cache)
+    }],
+  ] as const) {
+    it(`fills a directory again that was taken away${what}`, async () => {
+      const name = `taken${what.length}`
+      const cache = join(directory, name)
+      const client = await start(`${name}-data`, { cacheFilesystem: cache })
+      const hasAll = (image: RandomImage) => () => digestsOf(image).every((digest) => existsSync(join(cache, pathOf(digest))))
+      const [before, later] = [randomImage(`${name} before`), randomImage(`${name} later`)]
+      const cid = await pushed(client, before, 'before')
+      await until(hasAll(before), { what: 'the first image is in the cache' })
+      await rm(cache, { recursive: true, maxRetries: 5 })
+      await between(cache, client)
+      await assertGlobal(client, later.digest, await pushed(client, later, 'later'))
+      await until(hasAll(later), { what: 'what is pushed is in the cache' })
+      await assertGlobal(client, before.digest, cid)
+      await until(hasAll(before), { what: 'what is pulled is in the cache' })
+    })
+  }
 
   it('sends clients nowhere with a name that the image does not have', async () => {
     const client = await start('stranger', { cacheFilesystem: join(directory, 'strange'), redirect: 'http://cdn.example.com' })

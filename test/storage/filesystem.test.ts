@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { digestOf } from '../../src/oci/digest.ts'
 import { uploadPlaces as places } from '../../src/registry/paths.ts'
-import { StorageFailedError } from '../../src/storage/errors.ts'
+import { StorageFailedError, UploadUnknownError } from '../../src/storage/errors.ts'
+import { CommitLock } from '../../src/storage/filesystem/commit-lock.ts'
+import { Disk } from '../../src/storage/filesystem/disk.ts'
 import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
+import { bytes, text } from '../contract/bytes.ts'
 import { objectStoreContract } from '../contract/object-store.ts'
 
 objectStoreContract('FilesystemStore', async () => {
@@ -67,4 +71,151 @@ describe('FilesystemStore', () => {
     await store.close()
     await rm(directory, { recursive: true })
   })
+})
+
+/** A disk that can be stopped where a commit is being noted. */
+class HaltingDisk extends Disk {
+  readonly reached = Promise.withResolvers<void>()
+  /** A test that fails in between has to come to its end as well. */
+  readonly goOn: PromiseWithResolvers<void> = Promise.withResolvers()
+  halts = false
+
+  constructor() {
+    super()
+    setTimeout(this.goOn.resolve, 10_000).unref()
+  }
+
+  override async rename(from: string, to: string): Promise<void> {
+    if (this.halts && to.endsWith('/commit.json')) {
+      this.reached.resolve()
+      await this.goOn.promise
+    }
+    await super.rename(from, to)
+  }
+}
+
+describe('a directory that goes while it is open', () => {
+  const two = (name: string) => ({ changes: [`${name}/1`, `${name}/2`].map((path) => ({ put: path, data: text(path) })) })
+
+  async function inDirectory(run: (root: string, open: (disk?: Disk) => Promise<FilesystemStore>) => Promise<void>): Promise<void> {
+    const root = await mkdtemp(join(tmpdir(), 'disco-gone-'))
+    const opened: FilesystemStore[] = []
+    try {
+      await run(root, async (disk) => {
+        const store = await FilesystemStore.open(root, { places, disk })
+        opened.push(store)
+        return store
+      })
+    } finally {
+      for (const store of opened) await store.close()
+      await rm(root, { recursive: true, force: true })
+    }
+  }
+
+  /** At once: what is still tidied up there must not make it come back meanwhile. */
+  async function takeAway(directory: string): Promise<void> {
+    await rename(directory, `${directory}-away`)
+    await rm(`${directory}-away`, { recursive: true })
+  }
+
+  async function usesAll(store: FilesystemStore): Promise<void> {
+    await store.commit(two('a'))
+    const data = text('upload')
+    await store.uploads.create('u', 'some/name')
+    await store.uploads.append('u', 0, (async function* () { yield data })())
+    await store.commit({ uploads: [{ id: 'u', path: 'o', digest: digestOf(data) }] })
+    await store.commit({ changes: [{ delete: 'a' }, { put: 'b', data }] })
+    assert.deepEqual(await store.list(''), ['b', 'o'])
+    assert.deepEqual(bytes(await store.get('o')), data)
+    await store.commit({ changes: [{ delete: 'b' }, { delete: 'o' }] })
+  }
+
+  for (const [what, clear] of [
+    ['the whole of it', takeAway],
+    ['a file in its place, and then an empty one', async (root: string) => {
+      await takeAway(root)
+      await writeFile(root, '')
+      await rm(root)
+      await mkdir(root)
+    }],
+    ['what is Disco\'s own', (root: string) => takeAway(join(root, '.disco'))],
+    ['what is aside', async (root: string) => {
+      for (const name of ['tmp', 'uploads']) await takeAway(join(root, '.disco', name))
+    }],
+  ] as const) {
+    it(`is used again: ${what}`, () => inDirectory(async (root, open) => {
+      const [store, other] = [await open(), await open()]
+      for (const each of [store, other, store]) {
+        await usesAll(each)
+        await clear(root)
+      }
+      // Whatever comes first.
+      await store.uploads.create('u', 'some/name')
+      await store.uploads.remove('u')
+      await store.commit(two('a'))
+      await clear(root)
+      await store.commit({ changes: [{ delete: 'a' }] })
+      assert.deepEqual(await store.list('a'), [])
+    }))
+  }
+
+  it('fails as a file, and for no longer', () => inDirectory(async (root, open) => {
+    const store = await open()
+    await takeAway(root)
+    await writeFile(root, '')
+    await assert.rejects(store.commit(two('a')), StorageFailedError)
+    await assert.rejects(store.commit({ changes: [{ delete: 'a' }] }), StorageFailedError)
+    await assert.rejects(store.uploads.create('u', 'some/name'), StorageFailedError)
+    await rm(root)
+    await usesAll(store)
+  }))
+
+  it('is changed by one at a time, also by who had it open before', () => inDirectory(async (root, open) => {
+    const disk = new HaltingDisk()
+    const [busy, other] = [await open(disk), await open()]
+    await takeAway(root)
+    disk.halts = true
+    const committing = busy.commit(two('busy'))
+    await disk.reached.promise
+    let isDone = false
+    const waiting = other.commit(two('other')).then(() => (isDone = true))
+    await sleep(100)
+    assert.equal(isDone, false)
+    disk.goOn.resolve()
+    await Promise.all([committing, waiting])
+    assert.deepEqual(await other.list(''), ['busy', 'other'])
+  }))
+
+  it('is not waited for where it was, and takes nothing that was begun there', () => inDirectory(async (root, open) => {
+    const disk = new HaltingDisk()
+    const [busy, other] = [await open(disk), await open()]
+    const data = text('upload')
+    await other.uploads.create('u', 'some/name')
+    await other.uploads.append('u', 0, (async function* () { yield data })())
+    disk.halts = true
+    const committing = busy.commit(two('busy'))
+    committing.catch(() => {})
+    await disk.reached.promise
+    const finishing = assert.rejects(other.commit({ uploads: [{ id: 'u', path: 'o', digest: digestOf(data) }] }), UploadUnknownError)
+    const waiting = other.commit(two('other'))
+    await sleep(50)
+    await takeAway(root)
+    // What it had staged has gone with it.
+    await Promise.race([waiting, sleep(5000, undefined, { ref: false })])
+    assert.deepEqual(await other.list(''), ['other'])
+    disk.goOn.resolve()
+    await Promise.all([waiting, finishing])
+    await assert.rejects(committing, StorageFailedError)
+    assert.deepEqual(await other.list(''), ['other'])
+    disk.halts = false
+    await busy.commit(two('busy'))
+    assert.deepEqual(await other.list(''), ['busy', 'other'])
+  }))
+
+  it('lets no commit be done that may not have been alone', () => inDirectory(async (root) => {
+    const lock = new CommitLock(join(root, 'lock'))
+    await assert.rejects(lock.hold(Promise.resolve(), () => rm(join(root, 'lock'))), StorageFailedError)
+    assert.equal(await lock.hold(Promise.resolve(1), async (prepared) => prepared), 1)
+    await lock.close()
+  }))
 })

@@ -13,16 +13,23 @@ const TIMEOUT = 60_000
 /** One commit at a time changes the tree, of whichever process; those of one process in the order in which they came. */
 export class CommitLock {
   readonly #path: string
+  readonly #makeDirectory: () => Promise<void>
   #lock: FileLock | undefined
   #last: Promise<void> = Promise.resolve()
   #releasedAt = 0
   #pausedAt = 0
 
-  constructor(path: string) {
+  /** @param makeDirectory makes the directory that `path` is in again, where it may go while it is used. @default it may not */
+  constructor(path: string, makeDirectory: () => Promise<void> = async () => {}) {
     this.#path = path
+    this.#makeDirectory = makeDirectory
   }
 
-  /** Does `work` with the lock, once it is this one's turn and what it needs has been prepared. */
+  /**
+   * Does `work` with the lock, once it is this one's turn and what it needs has been prepared.
+   *
+   * @throws StorageFailedError also when the lock's file has gone meanwhile: then another may have had the lock as well
+   */
   async hold<T, R>(preparation: Promise<T>, work: (prepared: T) => Promise<R>): Promise<R> {
     const before = this.#last
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -31,7 +38,9 @@ export class CommitLock {
       const [prepared] = await Promise.all([preparation, before])
       const lock = await this.#take()
       try {
-        return await work(prepared)
+        const result = await work(prepared)
+        if (!lock.isInPlace()) throw new StorageFailedError(`${this.#path} was removed in the middle of a commit`)
+        return result
       } finally {
         lock.release()
         this.#releasedAt = performance.now()
@@ -47,14 +56,31 @@ export class CommitLock {
   }
 
   async #take(): Promise<FileLock> {
-    const lock = (this.#lock ??= new FileLock(this.#path))
     await this.#letOthers()
     const deadline = Date.now() + TIMEOUT
-    while (!lock.tryTake()) {
+    for (;;) {
+      const lock = await this.#open()
+      if (lock.tryTake()) {
+        if (lock.isInPlace()) return lock
+        lock.release()
+      }
       if (Date.now() > deadline) throw new StorageFailedError(`another process has held ${this.#path} for ${TIMEOUT / 1000} s`)
       await sleep(LOOK_EVERY)
     }
-    return lock
+  }
+
+  /** Anew where another file is at its path, or none. */
+  async #open(): Promise<FileLock> {
+    if (this.#lock?.isInPlace() === true) return this.#lock
+    this.#lock?.close()
+    this.#lock = undefined
+    try {
+      this.#lock = new FileLock(this.#path)
+    } catch {
+      await this.#makeDirectory()
+      this.#lock = new FileLock(this.#path)
+    }
+    return this.#lock
   }
 
   /** Who has one commit after the other would never be met without the lock by those who look for it now and then. */

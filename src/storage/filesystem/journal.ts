@@ -31,7 +31,7 @@ export class Journal {
   /** Does the steps, and makes them durable. With the lock. From `noted` on it is for whoever comes next to finish them. */
   async run(steps: readonly Step[], change: TreeChange, noted: () => void): Promise<void> {
     await withEach(steps, (step) => ('delete' in step ? change.mayRemove(step.delete) : change.makeRoom(step.to)))
-    if (steps.length > 1) await this.#record(steps, noted)
+    if (steps.length > 1) await this.#record(steps, change, noted)
     // One step is all or nothing by itself; but the note of the commit before must not come back and be done after it.
     else change.touch(dirname(this.#paths.journal))
     await this.#finish(steps, change)
@@ -55,11 +55,11 @@ export class Journal {
     return readFile(this.#paths.journal, 'utf8').catch(unlessThere)
   }
 
-  async #record(steps: readonly Step[], noted: () => void): Promise<void> {
+  async #record(steps: readonly Step[], change: TreeChange, noted: () => void): Promise<void> {
     const file = join(this.#paths.temporary, randomUUID())
     const portable = steps.map((step) => ('move' in step ? { ...step, move: relative(this.#paths.root, step.move) } : step))
     try {
-      await this.#disk.writeNew(file, Buffer.from(JSON.stringify(portable)), { durable: true })
+      await change.inOwn(() => this.#disk.writeNew(file, Buffer.from(JSON.stringify(portable)), { durable: true }))
       await this.#disk.rename(file, this.#paths.journal)
     } catch (error) {
       await this.#disk.unlink(file).catch(() => {})

@@ -38,7 +38,7 @@ export class Sessions {
     const session = this.#paths.session(id)
     const change = new TreeChange(this.#disk, this.#paths)
     try {
-      await this.#disk.makeDirectory(session)
+      await change.inOwn(() => this.#disk.makeDirectory(session))
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw new Error(`upload ${id} exists`, { cause })
       throw cause

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Change } from '../object-store.ts'
-import { tolerating, withEach, type Disk } from './disk.ts'
+import { tolerating, unlessThere, withEach, type Disk } from './disk.ts'
 import type { Step } from './journal.ts'
 import { TreeChange } from './tree-change.ts'
 import type { TreePaths } from './tree-paths.ts'
@@ -26,7 +27,7 @@ export class Staging {
     const puts = changes.filter((change) => 'put' in change)
     const isTouched = touchedIn(changes)
     await withEach(puts, async (put) => {
-      if (isTouched(put.put) || !(await looking.is(put.put, put.data))) await this.#write(put)
+      if (isTouched(put.put) || !(await looking.is(put.put, put.data))) await this.#write(put, looking)
     })
   }
 
@@ -39,7 +40,9 @@ export class Staging {
       } else {
         const file = this.#files.get(each)
         if (file === undefined && (await change.is(each.put, each.data))) continue
-        steps.push({ move: file ?? (await this.#write(each)), to: each.put })
+        // To move what was taken away meanwhile would look as if it had been done already.
+        const isThere = file !== undefined && (await lstat(file).catch(unlessThere)) !== undefined
+        steps.push({ move: isThere ? file : await this.#write(each, change), to: each.put })
       }
     }
     return steps
@@ -56,10 +59,10 @@ export class Staging {
     for (const file of this.#files.values()) await this.#disk.unlink(file).catch(tolerating('ENOENT'))
   }
 
-  async #write(put: Put): Promise<string> {
+  async #write(put: Put, change: TreeChange): Promise<string> {
     const file = join(this.#paths.temporary, randomUUID())
     this.#files.set(put, file)
-    await this.#disk.writeNew(file, put.data, { durable: true })
+    await change.inOwn(() => this.#disk.writeNew(file, put.data, { durable: true }))
     return file
   }
 }

@@ -1,4 +1,5 @@
-import { ConflictError } from '../errors.ts'
+import { lstat } from 'node:fs/promises'
+import { ConflictError, UploadUnknownError } from '../errors.ts'
 import { HashPool } from '../files/hash-pool.ts'
 import { Reserve } from '../files/reserve.ts'
 import { givesRoom } from '../gives-room.ts'
@@ -7,7 +8,7 @@ import type {
 } from '../object-store.ts'
 import { ChunkFiles } from './chunk-files.ts'
 import { CommitLock } from './commit-lock.ts'
-import { Disk, onDisk, tolerating } from './disk.ts'
+import { Disk, onDisk, tolerating, unlessThere } from './disk.ts'
 import { Journal, type Step } from './journal.ts'
 import { FilesystemReader } from './reader.ts'
 import { Sessions } from './sessions.ts'
@@ -45,7 +46,7 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     this.#disk = disk
     this.#reader = reader
     this.#chunks = new ChunkFiles(disk, this.#paths, this.#hashes)
-    this.#lock = new CommitLock(this.#paths.lock)
+    this.#lock = new CommitLock(this.#paths.lock, () => new TreeChange(disk, this.#paths).makeOwn())
     this.#journal = new Journal(disk, this.#paths)
     this.#reserve = new Reserve(this.#paths.reserve)
     this.uploads = new FilesystemUploads({ disk, sessions, streams: reader.streams, hashes: this.#hashes, finish: (id) => this.#finish(id) })
@@ -128,8 +129,7 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
   async #begin(sessions: Sessions, readonly: boolean): Promise<void> {
     const change = new TreeChange(this.#disk, this.#paths)
     try {
-      for (const directory of [this.#paths.temporary, this.#paths.sessions]) await change.makeDirectories(directory)
-      await change.sync()
+      await change.makeOwn()
     } catch (error) {
       if (!readonly) throw error
       // A medium that can't be written can still be read.
@@ -173,7 +173,9 @@ export class FilesystemStore implements ObjectStore, ChunkHashes {
     const steps = new Map<string, Step>()
     for (const [index, { session }] of checked.entries()) {
       const to = uploads[index]?.path
-      if (to !== undefined && !steps.has(to) && (await this.stat(to)) === undefined) steps.set(to, { move: session.data, to })
+      if (to === undefined || steps.has(to) || (await this.stat(to)) !== undefined) continue
+      if ((await lstat(session.data).catch(unlessThere)) === undefined) throw new UploadUnknownError(session.id)
+      steps.set(to, { move: session.data, to })
     }
     return [...steps.values()]
   }

@@ -95,6 +95,23 @@ export class TreeChange {
     }
   }
 
+  /** Makes our own directories, durably. */
+  async makeOwn(): Promise<void> {
+    for (const directory of [this.#paths.temporary, this.#paths.sessions]) await this.makeDirectories(directory)
+    await this.sync()
+  }
+
+  /** Does something in our own directories, which are made again where they are gone: others may empty the whole root. */
+  async inOwn<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      tolerating('ENOENT')(error as NodeJS.ErrnoException)
+      await this.makeOwn()
+      return await act()
+    }
+  }
+
   /** Removes a directory in which nothing is left, and those above it. */
   async prune(directory: string): Promise<void> {
     this.touch(directory)
@@ -131,7 +148,7 @@ export class TreeChange {
 
   async #moveAway(directory: string): Promise<void> {
     const away = join(this.#paths.temporary, randomUUID())
-    await this.#disk.rename(directory, away).catch(tolerating('ENOENT'))
+    await this.inOwn(() => this.#disk.rename(directory, away)).catch(tolerating('ENOENT'))
     this.#removed.push(away)
   }
 
