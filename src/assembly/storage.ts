@@ -74,6 +74,7 @@ export async function openStorage(config: Config, log: Logger): Promise<BuiltSto
 
 /** What Distribution calls a driver. */
 export function driverOf(config: Config): string {
+  if (config.replicas) return cachePlace(config)?.driver ?? 'ipfs'
   if (config.kubo.length > 0 && !config.cacheOnly) return 'ipfs'
   return plainPlace(config)?.driver ?? 'embedded'
 }

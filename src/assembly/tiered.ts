@@ -39,7 +39,8 @@ export function openTiered(place: Place, config: Config, openIpfs: () => Promise
       links: links && (replicas ? links : linksWhereCached(links, tier)),
       index: new RestoringIndex(ipfs.index, (path, options) => tier.restore(path, options)),
       shared: replicas,
-      checks: [...ipfs.checks, { name: replicas ? 'ipfs_copy' : 'cache', probe: () => tier.probe(), options: { advisory: true } }],
+      // What the other of the two has goes on being served.
+      checks: [...ipfs.checks, { name: replicas ? 'ipfs_copy' : 'cache', probe: () => tier.probe(), options: {} }].map((check) => ({ ...check, options: { ...check.options, advisory: true } })),
       background: [...ipfs.background, tier],
       close: () => parts.disposeAsync(),
     }

@@ -32,6 +32,9 @@ describe('a tier whose copy is asked first', () => {
     await store.idle()
     authority.asked = []
     assert.equal((await store.stat(path))?.size, LAYER.byteLength)
+    assert.deepEqual(authority.asked.filter((what) => !what.endsWith('disco/tier')), [`stat ${path}`], 'whether it is cut off, once')
+    authority.asked = []
+    assert.equal((await store.stat(path))?.size, LAYER.byteLength)
     assert.deepEqual(await collect(store.read(path)), bytes(LAYER))
     assert.ok(await store.get(LATEST))
     assert.deepEqual(await store.list(inRepository(CID, within.tags)), ['latest'])

@@ -189,3 +189,50 @@ it('a copy that has gone is looked at before a commit that it must take changes 
   assert.equal(await store.stat(blobData(digestOf(LAYER))).catch(() => 'fails'), undefined)
   await store.close()
 })
+
+describe('a tier, of whose two one is amiss', () => {
+  it('says the size of what is cut off in the copy as it is, and puts it right', async () => {
+    const { store, inside } = tierOf()
+    const { path } = await pushBlob(store, LAYER)
+    await store.idle()
+    await inside.copy.commit({ changes: [{ delete: path }, { put: path, data: LAYER.subarray(0, 100) }] })
+    const later = tierOf({ left: inside })
+    assert.equal((await later.store.stat(path))?.size, LAYER.byteLength)
+    assert.deepEqual(await collect(later.store.read(path)), bytes(LAYER))
+    await until(async () => (await inside.copy.stat(path))?.size === LAYER.byteLength)
+    await until(() => later.store.hasInCopy(path))
+    await later.store.close()
+    await store.close()
+  })
+
+  it('sends nobody to what is cut off', async () => {
+    const { store, inside } = tierOf()
+    const { path } = await pushBlob(store, LAYER)
+    await store.idle()
+    await inside.copy.commit({ changes: [{ delete: path }, { put: path, data: new Uint8Array() }] })
+    const later = tierOf({ left: inside, readonly: true })
+    assert.equal(await later.store.hasInCopy(path), false)
+    await later.store.close()
+    await store.close()
+  })
+
+  it('waits for an authority that fails once, and not for each thing', async () => {
+    const { store, authority, copy } = tierOf({ first: 'authority' })
+    const { path, digest } = await pushBlob(store, LAYER)
+    await store.commit({ changes: imageChanges(digest) })
+    await store.idle()
+    await store.list('docker')
+    await store.stat(blobData(digestOf(text('nobody has it'))))
+    authority.fault = 'fails'
+    authority.asked = []
+    copy.asked = []
+    for (let i = 0; i < 5; i++) {
+      assert.ok(await store.get(LATEST))
+      assert.equal((await store.stat(path))?.size, LAYER.byteLength)
+      assert.deepEqual(await collect(store.read(path)), bytes(LAYER))
+    }
+    assert.deepEqual(authority.asked, [`get ${LATEST}`])
+    authority.fault = undefined
+    await store.close()
+  })
+})

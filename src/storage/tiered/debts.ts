@@ -8,6 +8,8 @@ const DIRECTORY = 'disco/tier'
 const PAGE = 1000
 /** Milliseconds. */
 const FRESH = 10_000
+/** An authority that did not answer is not waited for so soon again, in milliseconds. */
+const FAILING = 5000
 
 export interface Debt {
   readonly id: string
@@ -34,6 +36,7 @@ export class Debts {
   /** As they were noted when somebody looked last. */
   #noted: ReadonlyMap<string, Debt> | undefined
   #lookedAt = -Infinity
+  #failedAt = -Infinity
 
   constructor(authority: Pick<ObjectStore, 'get' | 'list' | 'commit'>, places: Pick<TierPlaces, 'unitOf'>, log: Logger) {
     this.#authority = authority
@@ -60,6 +63,15 @@ export class Debts {
     } finally {
       this.#own.delete(id)
     }
+  }
+
+  /** Who has waited for it in vain says so: for a while, what was noted last counts. */
+  authorityFailed(): void {
+    this.#failedAt = performance.now()
+  }
+
+  get isAuthorityFailing(): boolean {
+    return performance.now() - this.#failedAt < FAILING
   }
 
   /** How the copy may be wrong about a path, or something below it. @throws StorageFailedError when nobody ever knew */
@@ -109,6 +121,7 @@ export class Debts {
 
   /** As it was known last, where the authority does not answer: then it gives nothing new away either. */
   async #look(options: AbortOptions): Promise<ReadonlyMap<string, Debt>> {
+    if (this.isAuthorityFailing && this.#noted !== undefined) return this.#noted
     try {
       return await this.#read(options)
     } catch (error) {

@@ -1,5 +1,5 @@
 import { DigestMismatchError, ObjectUnknownError } from '../errors.ts'
-import type { AbortOptions, ChunkHashes, ObjectStore, ReadOptions } from '../object-store.ts'
+import type { AbortOptions, ChunkHashes, ObjectStat, ObjectStore, ReadOptions } from '../object-store.ts'
 import { within, type Away } from './away.ts'
 import type { Debts } from './debts.ts'
 import type { Fills } from './fills.ts'
@@ -70,11 +70,11 @@ export class Reading {
 
   /** @param isAbsent whether an answer says that there is nothing */
   async ask<T>(path: string, options: AbortOptions, ask: (store: Store, options: AbortOptions) => Promise<T>, isAbsent: (answer: T) => boolean): Promise<T> {
-    const { authority, first, fills, debts } = this.#parts
+    const { authority, fills, debts } = this.#parts
     const unit = this.#unitOf(path)
     if (unit === undefined) return ask(authority, options)
     const askCopy = (): Promise<Said<T>> => this.#askCopy(options, ask, isAbsent)
-    let turn = first === 'copy' ? await this.#turnOf(unit, path, options) : undefined
+    let turn = this.#isCopyFirst ? await this.#turnOf(unit, path, options) : undefined
     if (turn === 'first') {
       const said = await askCopy()
       if (typeof said === 'object') return said.has
@@ -91,12 +91,24 @@ export class Reading {
     } catch (error) {
       options.signal?.throwIfAborted()
       failure = { error }
+      this.#authorityFailed()
     }
     turn ??= await this.#turnOf(unit, path, options)
     const said = turn === 'never' ? undefined : await askCopy()
     if (typeof said === 'object') return said.has
     if (failure !== undefined) throw failure.error
     return answer as T
+  }
+
+  stat(path: string, options: AbortOptions): Promise<ObjectStat | undefined> {
+    const { copy, first, proofs } = this.#parts
+    const stat = async (store: Store, asking: AbortOptions): Promise<ObjectStat | undefined> => {
+      const found = await store.stat(path, asking)
+      const unit = found !== undefined && first === 'copy' && store === copy ? this.#unitOf(path) : undefined
+      if (found !== undefined && unit !== undefined) await proofs.checkSize(unit, found.size, asking)
+      return found
+    }
+    return this.ask(path, options, stat, (found) => found === undefined)
   }
 
   get(path: string, options: AbortOptions): Promise<Uint8Array | undefined> {
@@ -112,11 +124,11 @@ export class Reading {
 
   /** The bytes of an object: where one breaks off, the other goes on. */
   async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
-    const { authority, first, fills } = this.#parts
+    const { authority, fills } = this.#parts
     const unit = this.#unitOf(path)
     if (unit === undefined) return yield* authority.read(path, options)
     const cursor = new Cursor(options)
-    let turn = first === 'copy' ? await this.#turnOf(unit, path, options) : undefined
+    let turn = this.#isCopyFirst ? await this.#turnOf(unit, path, options) : undefined
     if (turn === 'first') {
       const said = fills?.of(unit) === undefined ? yield* this.#readCopy(unit, path, options, cursor) : 'absent'
       if (typeof said === 'object') return
@@ -128,7 +140,10 @@ export class Reading {
       return yield* this.#readAuthority(path, options, cursor)
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (!(error instanceof ObjectUnknownError) || cursor.passed > 0) failure = { error }
+      if (!(error instanceof ObjectUnknownError) || cursor.passed > 0) {
+        failure = { error }
+        this.#authorityFailed()
+      }
     }
     turn ??= await this.#turnOf(unit, path, options)
     const said = turn === 'never' ? undefined : yield* this.#readCopy(unit, path, options, cursor)
@@ -154,10 +169,16 @@ export class Reading {
 
   /** Whether an object can be had from the copy itself, now. */
   async hasInCopy(path: string, options: AbortOptions = {}): Promise<boolean> {
+    const { proofs } = this.#parts
     const unit = this.#unitOf(path)
     if (unit === undefined) return false
     if ((await this.#turnOf(unit, path, options)) === 'never') return false
-    const said = await this.#askCopy(options, (store, asking) => store.stat(path, asking), (stat) => stat === undefined)
+    const stat = async (store: Store, asking: AbortOptions): Promise<ObjectStat | undefined> => {
+      const found = await store.stat(path, asking)
+      if (found !== undefined) await proofs.checkSize(unit, found.size, asking)
+      return found
+    }
+    const said = await this.#askCopy(options, stat, (found) => found === undefined)
     if (said === 'absent') this.#parts.fills?.want(unit)
     return typeof said === 'object'
   }
@@ -247,6 +268,16 @@ export class Reading {
       if (error instanceof TypeError) throw error
       return undefined
     }
+  }
+
+  /** While the authority is waited for in vain, too. */
+  get #isCopyFirst(): boolean {
+    const { first, debts } = this.#parts
+    return first === 'copy' || debts.isAuthorityFailing
+  }
+
+  #authorityFailed(): void {
+    if (this.#parts.first === 'authority') this.#parts.debts.authorityFailed()
   }
 
   async #turnOf(unit: Unit, path: string, { signal }: AbortOptions): Promise<Turn> {

@@ -69,7 +69,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     this.#payments = new Payments(copying, this.#debts, log)
     this.#fills = new Fills({ authority, places, away: this.#writes, debts: this.#debts, payments: this.#payments, log })
     const mend = async (unit: Unit): Promise<void> => (readonly ? Promise.reject(new StorageFailedError('nothing is written')) : this.#fills.mend(unit))
-    const proofs = new Proofs(copy, mend, log)
+    const proofs = new Proofs({ authority, copy, mend, log })
     this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills, proofs })
     this.#restoring = new Restoring({ authority, copy, places, away: this.#reads, debts: this.#debts, log })
     this.#rounds = new TierRounds({
@@ -159,7 +159,7 @@ export class TieredStore implements ObjectStore, ChunkHashes {
 
   async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {
     assertPath(path)
-    return this.#reading.ask(path, options, (store, asking) => store.stat(path, asking), (stat) => stat === undefined)
+    return this.#reading.stat(path, options)
   }
 
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
