@@ -1,6 +1,7 @@
 import { DigestMismatchError, ObjectUnknownError } from '../errors.ts'
 import type { AbortOptions, ChunkHashes, ObjectStat, ObjectStore, ReadOptions } from '../object-store.ts'
 import { within, type Away } from './away.ts'
+import { Cursor } from './cursor.ts'
 import type { Debts } from './debts.ts'
 import type { Fills } from './fills.ts'
 import type { TierPlaces, Unit } from './places.ts'
@@ -33,32 +34,6 @@ type Said<T> = { readonly has: T } | 'absent' | undefined
 
 /** When the copy is asked: a repository of which it may lack a part, only when the authority has no answer. */
 type Turn = 'first' | 'last' | 'never'
-
-/** How far somebody has come who reads an object. */
-class Cursor {
-  at: number
-  left: number | undefined
-  passed = 0
-
-  constructor({ start = 0, length }: ReadOptions) {
-    this.at = start
-    this.left = length
-  }
-
-  get isWhole(): boolean {
-    return this.at === 0 && this.left === undefined
-  }
-
-  get range(): ReadOptions {
-    return { start: this.at, length: this.left }
-  }
-
-  pass(bytes: number): void {
-    this.at += bytes
-    this.passed += bytes
-    if (this.left !== undefined) this.left -= bytes
-  }
-}
 
 /** Answers from either, for what is fixed. Where the copy does not answer, the word of the authority counts. */
 export class Reading {

@@ -1,0 +1,27 @@
+import type { ReadOptions } from '../object-store.ts'
+
+/** How far somebody has come who reads an object. */
+export class Cursor {
+  at: number
+  left: number | undefined
+  passed = 0
+
+  constructor({ start = 0, length }: ReadOptions) {
+    this.at = start
+    this.left = length
+  }
+
+  get isWhole(): boolean {
+    return this.at === 0 && this.left === undefined
+  }
+
+  get range(): ReadOptions {
+    return { start: this.at, length: this.left }
+  }
+
+  pass(bytes: number): void {
+    this.at += bytes
+    this.passed += bytes
+    if (this.left !== undefined) this.left -= bytes
+  }
+}
