@@ -7,6 +7,8 @@ const PASSING: ReadonlySet<string> = new Set([
   'SlowDown', 'Throttling', 'ThrottlingException', 'RequestLimitExceeded', 'RequestThrottled', 'TooManyRequests', 'BandwidthLimitExceeded',
   'RequestTimeout', 'RequestTimeoutException', 'RequestTimeTooSkewed', 'InternalError', 'ServiceUnavailable', 'OperationAborted', 'ConditionalRequestConflict',
   'BadDigest', 'IncompleteBody', 'XAmzContentSHA256Mismatch',
+  // of versitygw over a directory, of a new object while another request removes the directory that its last one left
+  'ExistingObjectIsDirectory',
 ])
 
 function faultOf(error: unknown): Fault {
