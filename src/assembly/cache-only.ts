@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Config } from '../config/options.ts'
 import { UnpublishedIndex } from '../global/unpublished-index.ts'
-import { Database } from '../storage/embedded/database.ts'
+import { Database, DATABASE_FILE } from '../storage/embedded/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { linksOf } from './links.ts'
 import { ofParts } from './parts.ts'
@@ -13,7 +13,7 @@ export async function openCacheOnly(place: Place, config: Config, log: Logger): 
   const { data, readonly } = config
   return ofParts(async (parts) => {
     const { store, links } = parts.adopt(await openPlace(place, { readonly, log }), (opened) => opened.close())
-    const database = parts.adopt(await Database.open(join(data, 'disco.db')), (opened) => opened.close())
+    const database = parts.adopt(await Database.open(join(data, DATABASE_FILE)), (opened) => opened.close())
     return {
       store,
       links: linksOf(config, links),

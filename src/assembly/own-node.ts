@@ -6,7 +6,7 @@ import { ImageIndexer } from '../global/image-indexer.ts'
 import { LateBlocks } from '../global/late-blocks.ts'
 import { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
 import type { BlockReader } from '../ipfs/node.ts'
-import { Database } from '../storage/embedded/database.ts'
+import { Database, DATABASE_FILE } from '../storage/embedded/database.ts'
 import { EmbeddedStore } from '../storage/embedded/store.ts'
 import type { ChunkHashes, ObjectStore } from '../storage/object-store.ts'
 import { silentLogger } from '../telemetry/create-logger.ts'
@@ -23,9 +23,6 @@ export interface OwnStorage extends BuiltStorage {
 }
 
 type Choice = Pick<Config, 'data' | 'storageFilesystem' | 'storageInmemory' | 'readonly'> & Partial<Pick<Config, 'storageS3' | 'storageR2' | 'storageGcs' | 'storageAzure' | 'redirect' | 'redirectDisabled'>>
-
-/** The database of the data directory. */
-const DATABASE = 'disco.db'
 
 /** What is derived from images that are elsewhere, and what peers are told, is in the data directory, each Disco's own. @throws StorageFailedError */
 export function openWithOwnNode(config: Choice, log: Logger = silentLogger()): Promise<OwnStorage> {
@@ -44,7 +41,7 @@ async function openAt(place: Place, { data, readonly, redirect = true, redirectD
   const { store, links } = parts.adopt(await openPlace(place, { readonly, log }), (opened) => opened.close())
   // An index of what is in memory goes with it.
   const directory = place.driver === 'inmemory' ? parts.adopt(await mkdtemp(join(tmpdir(), 'disco-index-')), (path) => rm(path, { recursive: true, force: true })) : data
-  const database = parts.adopt(await Database.open(join(directory, DATABASE)), (opened) => opened.close())
+  const database = parts.adopt(await Database.open(join(directory, DATABASE_FILE)), (opened) => opened.close())
   const index = await EmbeddedDagIndex.open(database, store, { apart: true })
   const images = parts.adopt(new ImageIndexer({ store, index, provides: index, log: log.child({ name: 'index' }) }), (created) => created.close())
   const sent = linksOf({ redirect, redirectDisabled }, links)

@@ -1,4 +1,4 @@
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../oci/bounded-map.ts'
 import { networkOf } from './network-of.ts'
 
 /** How a counter slows down. */

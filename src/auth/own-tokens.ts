@@ -1,7 +1,7 @@
 import { hash, hkdfSync, randomUUID } from 'node:crypto'
 import { jwtVerify, SignJWT } from 'jose'
 import type { Action, Scope } from './authorizer.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../oci/bounded-map.ts'
 import { coveredBy, readAccess } from './token-access.ts'
 import type { Bearer } from './decide.ts'
 

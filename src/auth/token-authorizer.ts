@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { jwtVerify } from 'jose'
 import type { Authorizer, Claim, Identity, Scope } from './authorizer.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../oci/bounded-map.ts'
 import { unauthorized, type Challenger } from './challenge.ts'
 import { readCredentials } from './credentials.ts'
 import { decide, type Bearer } from './decide.ts'

@@ -5,7 +5,7 @@ import { referrerOf, type Referrer } from '../oci/referrer.ts'
 import {
   MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_MANIFESTS_BYTES, MAX_REFERENCES, tooDeep, tooManyManifestBytes, tooManyReferences,
 } from '../registry/limits.ts'
-import { inParallel } from './parallel.ts'
+import { inParallel } from '../storage/parallel.ts'
 
 const LOADED_AT_ONCE = 4
 

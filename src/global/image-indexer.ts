@@ -6,12 +6,12 @@ import { MAX_MANIFEST_BYTES } from '../registry/limits.ts'
 import { blobData, inRepository, layoutPath, within } from '../registry/paths.ts'
 import { ObjectUnknownError } from '../storage/errors.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { inParallel } from '../storage/parallel.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { isHere } from './clone-flight.ts'
 import { closureOf } from './closure.ts'
 import { readDiscoFile, type DiscoEntry } from './disco-file.ts'
 import { globalNames } from './images.ts'
-import { inParallel } from './parallel.ts'
 import { repositoryTree } from './repository-tree.ts'
 
 export interface ImageIndexerParts {

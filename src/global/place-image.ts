@@ -4,8 +4,8 @@ import { formatDigest, sameDigest, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { blobData } from '../registry/paths.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
+import { inParallel } from '../storage/parallel.ts'
 import { closureOf, type ClosureEntry, type Root } from './closure.ts'
-import { inParallel } from './parallel.ts'
 import { repositoryTree, type PlacedEntry } from './repository-tree.ts'
 
 /** An image as IPFS has it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BoundedMap } from '../../src/auth/bounded-map.ts'
+import { BoundedMap } from '../../src/oci/bounded-map.ts'
 import { FailedLogins } from '../../src/auth/failed-logins.ts'
 
 describe('what is remembered of logins', () => {

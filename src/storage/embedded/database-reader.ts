@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { StorageFailedError } from '../errors.ts'
+import { DATABASE_FILE } from './database.ts'
 import type { SqlValue } from './statement.ts'
 
 /** How long to wait for a process that holds a lock, in milliseconds. */
@@ -18,7 +19,7 @@ export class DatabaseReader {
 
   /** Undefined where there is none. @throws StorageFailedError when there is one that can't be read */
   static open(directory: string): DatabaseReader | undefined {
-    const file = join(resolve(directory), 'disco.db')
+    const file = join(resolve(directory), DATABASE_FILE)
     try {
       if (sizeOf(file) === undefined) return undefined
       // SQLite would only say that it can't

@@ -17,6 +17,8 @@ export interface WriteOptions extends AbortOptions {
   readonly freeing?: boolean
 }
 
+/** Its name in a data directory. */
+export const DATABASE_FILE: string = 'disco.db'
 /** How long a connection waits for another process that holds a lock, in milliseconds. */
 const BUSY_TIMEOUT = 30_000
 const NOW: Promise<void> = Promise.resolve()

@@ -10,7 +10,7 @@ import {
 import { HashPool } from '../files/hash-pool.ts'
 import { storing, syncDirectory } from '../files/medium.ts'
 import { BlobFiles } from './blob-files.ts'
-import { Database } from './database.ts'
+import { Database, DATABASE_FILE } from './database.ts'
 import { CHILDREN, childrenOf, keyOf, keysBelow } from './keys.ts'
 import { SCHEMA } from './schema.ts'
 import type { Statement } from './statement.ts'
@@ -68,7 +68,7 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
       const topmost = (await mkdir(blobs, { recursive: true, mode: 0o700 })) ?? `${blobs}/none`
       for (let made = blobs; made.startsWith(topmost); made = dirname(made)) await syncDirectory(dirname(made))
     })
-    const database = await Database.open(join(root, 'disco.db'))
+    const database = await Database.open(join(root, DATABASE_FILE))
     try {
       await database.migrate('storage', SCHEMA)
       await storing(root, () => syncDirectory(root))

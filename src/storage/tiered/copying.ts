@@ -1,11 +1,12 @@
 import { StorageFailedError } from '../errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type Batch, type Change, type ChunkHashes, type FinishedUpload, type ObjectStat, type ObjectStore } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import type { Away } from './away.ts'
 import type { Owed } from './debts.ts'
 import { above, isAt, type TierPlaces } from './places.ts'
 import { drop, SourceFailedError, transfer, type Transfer } from './transfer.ts'
 import type { Turn } from './turn.ts'
-import { isAnythingAt, objectsAt, several } from './walk.ts'
+import { AT_ONCE, isAnythingAt, objectsAt } from './walk.ts'
 
 export interface CopyingParts {
   readonly authority: ObjectStore & ChunkHashes
@@ -106,7 +107,7 @@ export class Copying {
   }
 
   async #differences({ paths, written = [] }: Owed, anew: boolean, options: AbortOptions): Promise<Difference> {
-    const differences = await several(paths, (path) => this.#difference(path, written.includes(path), anew, options))
+    const differences = await inParallel(paths, AT_ONCE, (path) => this.#difference(path, written.includes(path), anew, options))
     return {
       deletes: differences.flatMap(({ deletes }) => deletes),
       small: differences.flatMap(({ small }) => small),
@@ -145,8 +146,8 @@ export class Copying {
       const later = changes.slice(changes.indexOf(change) + 1).some((each) => 'put' in each && isAt(each.put, change.delete))
       return later || !(await isAnythingAt(authority, change.delete, options))
     }
-    const found = await several([...last.values()], isStill)
-    const objects = await several(uploads, async ({ path }) => last.has(path) || (await authority.stat(path, options)) !== undefined)
+    const found = await inParallel([...last.values()], AT_ONCE, isStill)
+    const objects = await inParallel(uploads, AT_ONCE, async ({ path }) => last.has(path) || (await authority.stat(path, options)) !== undefined)
     return [...found, ...objects].every(Boolean)
   }
 
@@ -167,7 +168,7 @@ export class Copying {
 
   async #changed(wanted: ReadonlyMap<string, ObjectStat>, found: ReadonlyMap<string, ObjectStat>, anew: boolean, options: AbortOptions): Promise<string[]> {
     const { authority, copy, places, away } = this.#parts
-    const changed = await several([...wanted], async ([path, { size }]) => {
+    const changed = await inParallel([...wanted], AT_ONCE, async ([path, { size }]) => {
       const other = found.get(path)
       if (other?.size !== size) return [path]
       if (places.unitOf(path)?.digest !== undefined) return anew ? [path] : []
@@ -184,7 +185,7 @@ export class Copying {
     const [last, first] = [small.filter((path) => places.reveals(path)), small.filter((path) => !places.reveals(path))]
     const order = [...first.toSorted(), ...last.toSorted()]
     const got = async (paths: readonly string[]): Promise<Change[]> =>
-      (await several(paths, async (path) => ({ path, data: await authority.get(path, options) }))).flatMap(({ path, data }) => (data === undefined ? [] : [{ put: path, data }]))
+      (await inParallel(paths, AT_ONCE, async (path) => ({ path, data: await authority.get(path, options) }))).flatMap(({ path, data }) => (data === undefined ? [] : [{ put: path, data }]))
     for (let at = 0; at === 0 || at < order.length; at += TOGETHER) {
       const changes = [...(at === 0 ? deletes.map((path) => ({ delete: path })) : []), ...await got(order.slice(at, at + TOGETHER))]
       if (changes.length === 0) continue

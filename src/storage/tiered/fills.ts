@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../oci/bounded-map.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { StorageFailedError } from '../errors.ts'
 import type { ObjectStore } from '../object-store.ts'
@@ -38,7 +39,7 @@ export interface FillsParts {
 export class Fills {
   readonly #parts: FillsParts
   readonly #running = new Map<string, OneFilling>()
-  readonly #failed = new Map<string, number>()
+  readonly #failed = new BoundedMap<true>(MOST_FAILED, PATIENCE)
 
   constructor(parts: FillsParts) {
     this.#parts = parts
@@ -52,7 +53,7 @@ export class Fills {
   want(unit: Unit): void {
     const { away, debts, payments } = this.#parts
     if (away.reason !== undefined) return void away.look()
-    if (this.#running.has(unit.path) || payments.jobs.isFull || (this.#failed.get(unit.path) ?? 0) > performance.now() || debts.isOwn(unit.path)) return
+    if (this.#running.has(unit.path) || payments.jobs.isFull || this.#failed.get(unit.path) === true || debts.isOwn(unit.path)) return
     this.#begin(unit).work.catch(() => {})
   }
 
@@ -94,12 +95,7 @@ export class Fills {
       this.#failed.delete(unit.path)
     } catch (err) {
       log.debug({ err, path: unit.path }, 'could not be copied into the copy')
-      this.#failed.delete(unit.path)
-      this.#failed.set(unit.path, performance.now() + PATIENCE)
-      for (const oldest of this.#failed.keys()) {
-        if (this.#failed.size <= MOST_FAILED) break
-        this.#failed.delete(oldest)
-      }
+      this.#failed.set(unit.path, true)
       throw err
     }
   }

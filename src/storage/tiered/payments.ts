@@ -1,11 +1,11 @@
 import type { Logger } from '../../telemetry/logger.ts'
 import type { AbortOptions } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import { AwayError, settled } from './away.ts'
 import type { Copying, Known } from './copying.ts'
 import type { Debt, Debts } from './debts.ts'
 import { Jobs } from './jobs.ts'
 import type { Transfer } from './transfer.ts'
-import { several } from './walk.ts'
 
 /** Debts that are paid at once, and that wait for it. */
 const AT_ONCE = 4
@@ -97,8 +97,8 @@ export class Payments {
         this.#log.warn({ err, note: debt.id }, 'the copy could not be brought in line yet')
       }
     }
-    await several(debts.filter(isWritten), pay, AT_ONCE)
-    await several(debts.filter((debt) => !isWritten(debt)), pay, AT_ONCE)
+    await inParallel(debts.filter(isWritten), AT_ONCE, pay)
+    await inParallel(debts.filter((debt) => !isWritten(debt)), AT_ONCE, pay)
     return all
   }
 }

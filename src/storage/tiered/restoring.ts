@@ -1,11 +1,12 @@
 import { ConflictError, DigestMismatchError } from '../errors.ts'
 import type { AbortOptions, Change, ChunkHashes, ObjectStore } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Away } from './away.ts'
 import type { Debts } from './debts.ts'
 import type { TierPlaces, Unit } from './places.ts'
 import { drop, SourceFailedError, transfer } from './transfer.ts'
-import { namesIn, objectsAt, several } from './walk.ts'
+import { AT_ONCE, namesIn, objectsAt } from './walk.ts'
 
 export interface RestoringParts {
   readonly authority: ObjectStore & ChunkHashes
@@ -46,7 +47,7 @@ export class Restoring {
     const parts = (await this.#lookAt((signal) => namesIn(copy, directory, { signal }), options)).map((name) => `${directory}/${name}`).filter((path) => places.nameOf(path) === directory)
     for (const path of parts) if ((await objectsAt(authority, path, options)).size > 0) return false
     if (parts.length === 0 || (await debts.concern(directory, options)) !== undefined) return false
-    const changes = (await several(parts, (path) => this.#below(path, options))).flat()
+    const changes = (await inParallel(parts, AT_ONCE, (path) => this.#below(path, options))).flat()
     if (changes.length === 0) return false
     try {
       await authority.commit({ expect: parts.map((path) => ({ directory: path, names: [] })), changes: this.#ordered(changes) }, options)
@@ -96,7 +97,7 @@ export class Restoring {
   async #below(path: string, options: AbortOptions): Promise<Extract<Change, { readonly put: string }>[]> {
     const { copy } = this.#parts
     const found = await this.#lookAt((signal) => objectsAt(copy, path, { signal }), options)
-    const got = await several([...found.keys()], async (each) => ({ put: each, data: await this.#lookAt((signal) => copy.get(each, { signal }), options) }))
+    const got = await inParallel([...found.keys()], AT_ONCE, async (each) => ({ put: each, data: await this.#lookAt((signal) => copy.get(each, { signal }), options) }))
     return got.flatMap(({ put, data }) => (data === undefined ? [] : [{ put, data }]))
   }
 

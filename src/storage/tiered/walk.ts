@@ -1,4 +1,5 @@
 import type { AbortOptions, ObjectReader, ObjectStat } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 
 const PAGE = 1000
 /** Objects looked at, or got, at once. */
@@ -10,7 +11,7 @@ export async function objectsAt(store: ObjectReader, path: string, options: Abor
   let level = [path]
   while (level.length > 0) {
     const next: string[] = []
-    await several(level, async (each) => {
+    await inParallel(level, AT_ONCE, async (each) => {
       const [stat, names] = await Promise.all([each === '' ? undefined : store.stat(each, options), namesIn(store, each, options)])
       if (stat !== undefined) found.set(each, stat)
       next.push(...names.map((name) => (each === '' ? name : `${each}/${name}`)))
@@ -33,23 +34,4 @@ export async function namesIn(store: ObjectReader, directory: string, options: A
 /** Whether there is an object at a path, or one below it. */
 export async function isAnythingAt(store: ObjectReader, path: string, options: AbortOptions = {}): Promise<boolean> {
   return (await store.stat(path, options)) !== undefined || (await store.list(path, { ...options, limit: 1 })).length > 0
-}
-
-/** Does `work` for each, some at a time; gives what it gave, in their order. Begins none after one has failed. */
-export async function several<T, R>(items: readonly T[], work: (item: T) => Promise<R>, atOnce: number = AT_ONCE): Promise<R[]> {
-  const results: R[] = []
-  let next = 0
-  let failed = false
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, async () => {
-    while (next < items.length && !failed) {
-      const index = next++
-      try {
-        results[index] = await work(items[index] as T)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }))
-  return results
 }
