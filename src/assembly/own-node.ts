@@ -30,8 +30,9 @@ export function openWithOwnNode(config: Choice, log: Logger = silentLogger()): P
   return ofParts((parts) => (place === undefined ? openEmbedded(config, parts) : openAt(place, config, parts, log)))
 }
 
-async function openEmbedded({ data }: Choice, parts: AsyncDisposableStack): Promise<OwnStorage> {
+async function openEmbedded({ data, readonly }: Choice, parts: AsyncDisposableStack): Promise<OwnStorage> {
   const store = parts.adopt(await EmbeddedStore.open(data), (opened) => opened.close())
+  if (!readonly) store.prepare()
   const { database } = store
   const index = await EmbeddedDagIndex.open(database, store)
   return { ...withIndexOf(store, index), database, shared: false, close: () => parts.disposeAsync() }

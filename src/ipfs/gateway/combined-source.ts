@@ -52,6 +52,9 @@ const MAX_FAILURES = 3
 /** Misses in a row, or stalls, after which a peer is asked after everyone else. */
 const MANY_MISSES = 2
 
+/** Why those are called off that are not needed any more. One for all: what a block would cost else is a stack trace. */
+const SETTLED = new Error('somebody else gave the block')
+
 /** The peers spread the load; one that lies is dropped for good, one that fails again and again or drips on and on as well. */
 export class CombinedSource implements BlockSource {
   readonly #peers: PeerState[]
@@ -97,7 +100,7 @@ export class CombinedSource implements BlockSource {
     } finally {
       stopTimer()
       signal?.removeEventListener('abort', abort)
-      stop.abort()
+      stop.abort(SETTLED)
     }
   }
 

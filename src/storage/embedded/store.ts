@@ -82,6 +82,11 @@ export class EmbeddedStore implements ObjectStore, ChunkHashes {
     return new EmbeddedStore({ database, files, hashes: new HashPool(), sweeper })
   }
 
+  /** Large blobs are about to come. */
+  prepare(): void {
+    this.#hashes.prepare()
+  }
+
   /** Uploads and reads must have come to their end before. */
   async close(): Promise<void> {
     await this.#sweeper.close()

@@ -67,6 +67,11 @@ export class HashPool {
     this.#size = size
   }
 
+  /** Starts the first thread, which takes longer than hashing 50 MiB, before anybody waits for it. */
+  prepare(): void {
+    if (this.#threads.length === 0) this.#start()
+  }
+
   /** Continues under a new lease; what was followed is good only if nobody else has written in between. */
   resume(path: string, size: number, previous: string | undefined, holder: string): void {
     const followed = this.#followed.get(path)

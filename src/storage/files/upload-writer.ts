@@ -67,8 +67,12 @@ export class UploadWriter {
   async #addInParts(chunk: Uint8Array): Promise<void> {
     for (let taken = 0; taken < chunk.byteLength; ) {
       const part = chunk.subarray(taken, taken + BATCH_SIZE - this.#gathered)
-      this.#gather(part)
       taken += part.byteLength
+      if (part.byteLength === BATCH_SIZE) {
+        await this.#writeWhole(part)
+        continue
+      }
+      this.#gather(part)
       if (this.#gathered === BATCH_SIZE) await this.#flush()
     }
     if (this.#gathered > 0) this.#timer.refresh()
@@ -118,10 +122,23 @@ export class UploadWriter {
     this.#other = undefined
   }
 
+  /** What is a batch of its own is not copied. */
+  async #writeWhole(batch: Uint8Array): Promise<void> {
+    await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
+    this.#start(batch)
+    await this.#writing
+    await this.#syncSometimes()
+  }
+
   async #flush(): Promise<void> {
     await this.#writing
     if (this.#failure !== undefined) throw this.#failure
     if (this.#gathered > 0) this.#begin()
+    await this.#syncSometimes()
+  }
+
+  async #syncSometimes(): Promise<void> {
     if (this.#written - this.#syncedSoon < SYNC_EVERY) return
     await this.#writing
     await this.#syncing
@@ -143,6 +160,10 @@ export class UploadWriter {
     this.#batch = this.#other
     this.#other = full
     this.#gathered = 0
+    this.#start(batch)
+  }
+
+  #start(batch: Uint8Array): void {
     this.#writing = this.#write(batch).catch((error: unknown) => {
       this.#failure ??= error
     }).finally(() => {
