@@ -35,7 +35,7 @@ describe('disco config', () => {
     assert.equal(lines.length, 5, err)
     assert.equal(lines[0], `disco: ${file}:6:1: redis is left out: Disco keeps no cache in Redis`)
     assert.match(lines[1] ?? '', /^disco: --listen: /)
-    assert.equal(lines[2], `disco: ${file}:1:1: storage.s3 names no bucket`)
+    assert.equal(lines[2], `disco: ${file}:1:1: storage.s3: bucket is missing`)
     assert.equal(lines[3], `disco: ${file}:4:5: http.tls.certificate: is a certificate without its key: add http.tls.key`)
     assert.match(lines[4] ?? '', /:4:5: http\.tls\.certificate: cannot use \S+: no such file or directory$/)
   })

@@ -72,14 +72,22 @@ describe('buckets in the configuration', () => {
   })
 
   it('are refused with what would be right, and without a secret', async () => {
-    for (const named of ['storage: s3\n', 'storage:\n  s3:\n', 'storage:\n  s3: {}\n']) assert.match((await loader.problems(named)).join('\n'), /^config.yaml:\d:\d: storage.s3 names no bucket$/)
+    for (const named of ['storage: s3\n', 'storage:\n  s3:\n', 'storage:\n  s3: {}\n']) assert.match((await loader.problems(named)).join('\n'), /^config.yaml:\d:\d: storage.s3: bucket is missing$/)
     const wrong = await loader.problems('storage:\n  s3:\n    bucket: b\n    buket: c\n    regionendpoint: http://me:s3cret@host\n    chunksize: 1MB\n    v4auth: true\n')
     assert.deepEqual(wrong, [
       'config.yaml:4:5: storage.s3.buket is not a key of this; is bucket meant?',
       'config.yaml:5:5: storage.s3.regionendpoint: \'http://host\' is not the URL of a server like https://minio.example.com:9000',
       'config.yaml:6:5: storage.s3.chunksize: \'1MB\' is too small: 5242880 bytes is the least',
     ])
-    assert.deepEqual(await loader.problems(EXAMPLE.replace('v4auth: true', 'v4auth: false')), ['config.yaml:2:3: storage.s3: v4auth: false is not supported: Disco signs by version 4 alone'])
+    assert.deepEqual(await loader.problems(EXAMPLE.replace('v4auth: true', 'v4auth: false')), ['config.yaml:13:5: storage.s3.v4auth is false, which is not supported: Disco signs by version 4 alone'])
+    const all = await loader.problems('storage:\n  s3:\n    buket: b\n    v4auth: false\n    secretkye: s3cret\n    encrypt: maybe\n')
+    assert.deepEqual(all, [
+      'config.yaml:2:3: storage.s3: bucket is missing',
+      'config.yaml:3:5: storage.s3.buket is not a key of this; is bucket meant?',
+      'config.yaml:4:5: storage.s3.v4auth is false, which is not supported: Disco signs by version 4 alone',
+      'config.yaml:5:5: storage.s3.secretkye is not a key of this; is secretkey meant?',
+      'config.yaml:6:5: storage.s3.encrypt: \'maybe\' is neither true nor false',
+    ])
     assert.throws(() => completeConfig({ storageS3: { bucket: 'b', accessKey: 'a' } }, CONFIG_CHECKS), /storageS3: .*region is missing.*accesskey and secretkey belong together/)
     assert.deepEqual(completeConfig({ storageS3: { bucket: 'b', region: 'r' } }, CONFIG_CHECKS).storageS3, { bucket: 'b', region: 'r' })
   })

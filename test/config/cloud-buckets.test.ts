@@ -82,9 +82,10 @@ describe('buckets of other clouds in the configuration', () => {
 
   it('are refused with what would be right, and without a secret', async () => {
     const reasons = async (text: string): Promise<string> => (await loader.problems(text)).join('\n')
-    assert.match(await reasons('storage: gcs\n'), /storage.gcs names no bucket$/)
-    assert.match(await reasons('storage: azure\n'), /storage.azure names no container$/)
-    assert.match(await reasons('storage:\n  azure: { container: c }\n'), /accountname is missing/)
+    assert.match(await reasons('storage: gcs\n'), /storage.gcs: bucket is missing$/)
+    assert.match(await reasons('storage: azure\n'), /storage.azure: accountname is missing\n.*storage.azure: container is missing$/)
+    assert.match(await reasons('storage:\n  azure: { container: c }\n'), /storage.azure: accountname is missing$/)
+    assert.match(await reasons('storage:\n  azure: { acountname: a, skipverify: true }\n'), /accountname is missing\n.*container is missing\n.*acountname is not a key of this; is accountname meant\?\n.*NODE_EXTRA_CA_CERTS/)
     assert.match(await reasons('storage:\n  azure: { accountname: a, container: c, skipverify: true }\n'), /NODE_EXTRA_CA_CERTS/)
     assert.match(await reasons('storage:\n  azure: { accountname: a, container: c, connectionstring: "AccountKey=s3cret" }\n'), /name accountname, accountkey/)
     assert.match(await reasons('storage:\n  azure: { accountname: a, container: c, credentials: { type: magic } }\n'), /'magic' is none of shared_key, client_secret, default_credentials/)

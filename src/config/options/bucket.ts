@@ -1,5 +1,6 @@
 import { checked, integer, text, toggle, type Kind } from '../kinds.ts'
 import { size } from '../measures.ts'
+import { ConfigError, problemsAt, type ConfigProblem } from '../problem.ts'
 import { isRawMap, type Raw, type RawMap } from '../raw.ts'
 import { fields, type Shape } from '../structures.ts'
 import { checkEndpoint } from './addresses.ts'
@@ -35,21 +36,18 @@ export type R2Config = Omit<BucketConfig, 'encrypt' | 'keyId' | 'storageClass' |
 
 const MIB = 1024 * 1024
 
-/** How a driver's keys are read, beside those that it knows. */
+/** How keys of Distribution's driver are read that are no parameters here. */
 export interface Driver {
-  /** The key that must be there. */
-  readonly names: string
-  /** Keys of Distribution's that mean nothing here. */
+  /** They mean nothing here. */
   readonly leftOut: ReadonlySet<string>
-  /** … and those that can't be meant. @returns why */
-  readonly refused: (said: (key: string) => string | undefined) => string | undefined
+  /** What may not be said by them. @returns why, the key first */
+  readonly refused: Readonly<Record<string, (value: string) => string | undefined>>
 }
 
 const S3_DRIVER: Driver = {
-  names: 'bucket',
   /** Distribution's logs are its own, and signatures of version 4 are the only ones. */
   leftOut: new Set(['loglevel', 'logs3apirequests', 'logs3apiresponseheaders', 'multipartcombinesmallpart', 'v4auth']),
-  refused: (said) => (said('v4auth') === 'false' ? 'v4auth: false is not supported: Disco signs by version 4 alone' : undefined),
+  refused: { v4auth: (value) => (value === 'false' ? 'v4auth is false, which is not supported: Disco signs by version 4 alone' : undefined) },
 }
 
 const R2_SHAPE: Shape<R2Config> = {
@@ -96,24 +94,33 @@ export function bucket<T extends object>(key: string, shape: Shape<T>, driver: D
     ...kind,
     presence: true,
     read: (raw) => {
-      const said = withoutNothing(raw, driver)
-      if (isRawMap(said.content) && !said.content.has(driver.names)) throw new Error(`${key} names no ${driver.names}`)
-      return kind.read(said)
+      const problems = isRawMap(raw.content) ? refusedIn(raw.content, driver) : []
+      try {
+        const value = kind.read(withoutNothing(raw, driver))
+        if (problems.length === 0) return value
+      } catch (error) {
+        // What is missing stands nowhere but in the name of the whole, which `storage: s3` does not spell out.
+        problems.push(...problemsAt(raw.where, error).map(({ where, reason }) => ({ where, reason: where === raw.where ? `${key}: ${reason}` : reason })))
+      }
+      throw new ConfigError(problems)
     },
     accept: (value) => (value === undefined ? undefined : kind.accept(value)),
     write: (value) => (value === undefined ? undefined : kind.write(value)),
   }
 }
 
+function refusedIn(keys: RawMap, { refused }: Driver): ConfigProblem[] {
+  return Object.entries(refused).flatMap(([key, reasonFor]) => {
+    const { where = '', content = '' } = keys.get(key) ?? {}
+    const reason = typeof content === 'string' ? reasonFor(content) : undefined
+    return reason === undefined ? [] : [{ where, reason }]
+  })
+}
+
 /** Without keys that say nothing: those of Distribution's examples may be empty. */
-function withoutNothing(raw: Raw, { leftOut, refused }: Driver): Raw {
+function withoutNothing(raw: Raw, { leftOut }: Driver): Raw {
   const { where, content } = raw
   if (content !== undefined && content !== '' && !isRawMap(content)) return raw
   const keys: RawMap = isRawMap(content) ? content : new Map()
-  const reason = refused((key) => {
-    const said = keys.get(key)?.content
-    return typeof said === 'string' ? said : undefined
-  })
-  if (reason !== undefined) throw new Error(reason)
   return { where, content: new Map([...keys].filter(([key, { content: said }]) => said !== '' && !leftOut.has(key))) }
 }

@@ -46,7 +46,7 @@ const GCS_SHAPE: Shape<GcsConfig> = {
   endpoint: { kind: url, default: undefined, defaultText: 'Google\'s', doc: 'URL of another server, an emulator or a private endpoint. One without TLS is told no key.' },
 }
 
-const GCS_DRIVER: Driver = { names: 'bucket', leftOut: new Set(['maxconcurrency']), refused: () => undefined }
+const GCS_DRIVER: Driver = { leftOut: new Set(['maxconcurrency']), refused: {} }
 
 const LOGIN_SHAPE: Shape<AzureLogin> = {
   type: { kind: choice('shared_key', 'client_secret', 'default_credentials'), default: undefined, defaultText: '`shared_key` with `accountkey`, else `default_credentials`', doc: 'How it logs in; the last two need `@azure/identity` too.' },
@@ -66,12 +66,11 @@ const AZURE_SHAPE: Shape<AzureConfig> = {
 }
 
 const AZURE_DRIVER: Driver = {
-  names: 'container',
   // Disco has tries of its own, and its copies are done when they are answered.
   leftOut: new Set(['max_retries', 'retry_delay', 'copy_status_poll_max_retry', 'copy_status_poll_delay', 'skipverify', 'connectionstring']),
-  refused: (said) => {
-    if (said('skipverify') === 'true') return 'skipverify: true is not supported: name the certificate by NODE_EXTRA_CA_CERTS'
-    return (said('connectionstring') ?? '') === '' ? undefined : 'connectionstring is not supported: name accountname, accountkey and, of an emulator, serviceurl'
+  refused: {
+    skipverify: (value) => (value === 'true' ? 'skipverify is true, which is not supported: name the certificate by NODE_EXTRA_CA_CERTS' : undefined),
+    connectionstring: (value) => (value === '' ? undefined : 'connectionstring is not supported: name accountname, accountkey and, of an emulator, serviceurl'),
   },
 }
 
