@@ -4,19 +4,22 @@ import { createDigester, digestOf, formatDigest, sameDigest } from '../../oci/di
 import { DigestMismatchError, ObjectUnknownError, UploadUnknownError } from '../../storage/errors.ts'
 import { CHUNK_SIZE, type AbortOptions, type ByteRange, type ObjectStat, type ObjectStore } from '../../storage/object-store.ts'
 import { VerificationError } from '../errors.ts'
-import { giveBack } from '../../storage/give-back.ts'
 import type { FetchedFile, FileGround } from '../image-fetch.ts'
 import type { WantedFile } from '../node.ts'
 import { IDENTITY, RAW } from '../unixfs/block.ts'
 import { layoutFile } from '../unixfs/file-layout.ts'
 import { walkFile } from '../unixfs/walk-file.ts'
+import type { Window } from '../unixfs/window.ts'
 import type { EmbeddedDagIndex } from './dag-index.ts'
 import { Progress } from './progress.ts'
+import { RecentChunks } from './recent-chunks.ts'
 import { rootLast, rowOf, SliceRows, type SliceRow } from './slice-row.ts'
 
 export interface SessionFileParts extends FileGround {
   readonly store: ObjectStore
   readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks'>
+  /** For chunks that are kept for those who read along. */
+  readonly room: Window
 }
 
 /** Bytes at the end of a file that nobody reads before the whole has been found right. */
@@ -29,6 +32,7 @@ export class SessionFile implements FetchedFile {
   readonly #parts: SessionFileParts
   readonly #upload = randomUUID()
   readonly #progress = new Progress()
+  readonly #recent: RecentChunks
   #rows: SliceRows | undefined = new SliceRows()
   /** The file's size, once its root is known. */
   #size: number | undefined
@@ -39,11 +43,12 @@ export class SessionFile implements FetchedFile {
   constructor(wanted: WantedFile, parts: SessionFileParts) {
     this.wanted = wanted
     this.#parts = parts
+    this.#recent = new RecentChunks(parts.room)
     this.done = this.#run()
     this.done.then(() => this.#progress.finish(), (reason: unknown) => {
       this.#failed = true
       this.#progress.fail(reason)
-    })
+    }).finally(() => this.#recent.clear())
   }
 
   get failed(): boolean {
@@ -52,13 +57,18 @@ export class SessionFile implements FetchedFile {
 
   async *read({ start = 0, length = Infinity }: ByteRange, { signal }: AbortOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const end = start + length
-    for (let at = start; at < end; ) {
-      const readable = await this.#progress.beyond(at, signal)
-      if (readable <= at) return
-      for await (const chunk of this.#slice(at, Math.min(readable, end) - at, signal)) {
-        yield chunk
-        at += chunk.length
+    const leave = this.#recent.readAlong()
+    try {
+      for (let at = start; at < end; ) {
+        const readable = await this.#progress.beyond(at, signal)
+        if (readable <= at) return
+        for await (const chunk of this.#slice(at, Math.min(readable, end) - at, signal)) {
+          yield chunk
+          at += chunk.length
+        }
       }
+    } finally {
+      leave()
     }
   }
 
@@ -133,13 +143,22 @@ export class SessionFile implements FetchedFile {
       offset += data.length
       if (data.length > 0) yield content
       // The links of a node are views of its bytes; a raw leaf has none.
-      if (block.cid.code === RAW && block.cid.multihash.code !== IDENTITY) giveBack(bytes)
+      if (block.cid.code === RAW && block.cid.multihash.code !== IDENTITY) this.#recent.add(offset - data.length, bytes)
     }
   }
 
-  /** From the upload; from the object, when it has become one or was one before. */
+  /** What has just come from memory; the rest from the upload, or from the object, when it has become one or was one before. */
   async *#slice(start: number, length: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
     const { store } = this.#parts
+    const recent = this.#recent.hold(start)
+    if (recent !== undefined) {
+      try {
+        yield recent.bytes.subarray(0, length)
+      } finally {
+        recent.release()
+      }
+      return
+    }
     let passed = 0
     try {
       for await (const chunk of store.uploads.read(this.#upload, { start, length, signal })) {

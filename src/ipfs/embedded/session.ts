@@ -8,6 +8,7 @@ import { ImageFetch } from '../image-fetch.ts'
 import type { FileFetch, ImageSession, Tree, TreeLimits, WantedFile } from '../node.ts'
 import { inlined, SHA2_256 } from '../unixfs/block.ts'
 import type { FetchBlock } from '../unixfs/walk-file.ts'
+import { Window } from '../unixfs/window.ts'
 import type { EmbeddedDagIndex } from './dag-index.ts'
 import { SessionFile } from './session-file.ts'
 
@@ -16,10 +17,15 @@ export interface SessionParts {
   readonly source: BlockSource
   readonly store: ObjectStore
   readonly index: Pick<EmbeddedDagIndex, 'file' | 'blocks' | 'layouts'>
+  /** Chunks of all sessions that may be kept for those who read along. @default those of this one */
+  readonly room?: Window | undefined
   /** Hears of every block. */
   readonly observer?: BlockObserver | undefined
   readonly log: Logger
 }
+
+/** Chunks of files that are kept in memory for those who read along, a MiB each. */
+export const KEPT_CHUNKS = 24
 
 /** A clone of one image, from a source of blocks into the store. */
 export class EmbeddedSession implements ImageSession {
@@ -28,12 +34,12 @@ export class EmbeddedSession implements ImageSession {
   readonly #image: ImageFetch<SessionFile>
 
   constructor(root: CID, parts: SessionParts) {
-    const { source, store, index, log } = parts
+    const { source, store, index, log, room = new Window(KEPT_CHUNKS) } = parts
     this.#root = root
     this.#parts = parts
     this.#image = new ImageFetch(root, {
       fetch: this.#fetch,
-      begin: (wanted, ground) => new SessionFile(wanted, { store, index, ...ground }),
+      begin: (wanted, ground) => new SessionFile(wanted, { store, index, room, ...ground }),
       close: () => source.close(),
       log,
     })
@@ -55,7 +61,7 @@ export class EmbeddedSession implements ImageSession {
     const { index, log } = this.#parts
     const { walked } = this.#image
     for (const file of this.#image.files()) await file.keep(options)
-    await index.blocks.putInline(walked?.blocks ?? [], options)
+    await index.blocks.putTree(this.#root, walked?.blocks ?? [], options)
     const layout = await index.layouts?.write(this.#root, walked, [...this.#image.files()].map(({ wanted }) => wanted), options)
     if (layout?.overfull === true) log.warn({ cid: this.#root.toString() }, 'how an image is laid out is more than is kept of it: other Discos on this store will not give it to peers')
     return layout?.record
