@@ -36,6 +36,7 @@ export async function openKubo({ data, kubo, pinning, readonly }: Config, log: L
     const watch = new NodeWatch(nodes.all, log)
     await watch.check()
     const local = parts.adopt(await EmbeddedStore.open(data), (opened) => opened.close())
+    if (!readonly) local.prepare()
     const { database } = local
     const journal = await KuboJournal.open(local)
     const uploads = parts.adopt(await KuboUploads.open({ local, nodes, log, isAwaited: (id) => journal.awaits(id) }), (opened) => opened.close())
