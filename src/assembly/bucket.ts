@@ -6,10 +6,11 @@ import { AzureOptionsError, settleAzure, type AzureOptions } from '../storage/bu
 import type { Bucket } from '../storage/bucket/bucket.ts'
 import { GcsOptionsError, settleGcs, type GcsOptions } from '../storage/bucket/gcs/options.ts'
 import { PackageMissingError } from '../storage/bucket/optional-package.ts'
-import { settle, type S3Options } from '../storage/bucket/s3/options.ts'
+import { endpointOf, settle, type S3Options } from '../storage/bucket/s3/options.ts'
 import type { BucketStore } from '../storage/bucket/store.ts'
 import { StorageFailedError } from '../storage/errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { adviceFor } from './bucket-advice.ts'
 
 /** A bucket, by which of Distribution's drivers, and the key that it is configured at. */
 export type BucketChoice = { readonly key: string } & (
@@ -30,23 +31,6 @@ export const BUCKET_CHECKS: ValueChecks = {
   cacheAzure: (container) => void (container && settleAzure(container)),
 }
 
-/** What is wrong, by the codes and words of servers and clients, and what may help. */
-const ADVICE: Readonly<Record<string, string>> = {
-  NoSuchBucket: 'make it first',
-  AccessDenied: 'the key may not list, read and write it',
-  InvalidAccessKeyId: 'see accesskey, and whose it is',
-  SignatureDoesNotMatch: 'see secretkey',
-  CredentialsProviderError: 'name accesskey and secretkey, or give the machine a role',
-  PermanentRedirect: 'see region',
-  AuthorizationHeaderMalformed: 'see region',
-  ContainerNotFound: 'make it first',
-  AuthenticationFailed: 'see accountname and accountkey',
-  AuthorizationFailure: 'see accountname and accountkey, and whom its firewall lets in',
-  AuthorizationPermissionMismatch: 'it needs the role Storage Blob Data Contributor',
-  'notFound (404)': 'make it first',
-  'Could not load the default credentials': 'name keyfile, or give the machine an account',
-  invalid_grant: 'see keyfile',
-}
 /** What is wrong before anything is asked. */
 const CONFIGURED = [PackageMissingError, GcsOptionsError, AzureOptionsError]
 /** In milliseconds: whoever waits for longer is told what for. */
@@ -70,8 +54,9 @@ export function bucketName(choice: BucketChoice): string {
     return `container ${container} of ${accountName}${serviceUrl === undefined ? '' : ` at ${serviceUrl}`}`
   }
   if (choice.driver === 'gcs') return `bucket ${choice.bucket.bucket} at ${choice.bucket.endpoint ?? 'Google'}`
-  const { bucket, region, regionEndpoint } = choice.bucket
-  return `bucket ${bucket} ${regionEndpoint === undefined ? `in ${region}` : `at ${regionEndpoint}`}`
+  const { bucket, region } = choice.bucket
+  const endpoint = endpointOf(choice.bucket)
+  return `bucket ${bucket} ${endpoint === undefined ? `in ${region}` : `at ${endpoint}`}`
 }
 
 export interface OpenBucketOptions {
@@ -95,7 +80,7 @@ export async function openBucket(choice: BucketChoice, { readonly, log }: OpenBu
     if (!(error instanceof StorageFailedError)) throw error
     const { cause } = error
     const reason = cause instanceof Error ? cause : error
-    const advice = Object.entries(ADVICE).find(([code]) => reason.name === code || reason.message.includes(code))?.[1]
+    const advice = adviceFor(choice, reason)
     throw new StorageFailedError(`cannot use the ${bucketName(choice)}: ${reason.message.replace(/\.$/, '')}${advice === undefined ? '' : `; ${advice}`}`, { cause: error })
   } finally {
     clearTimeout(timer)

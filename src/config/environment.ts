@@ -24,6 +24,12 @@ const TEST_PREFIX = 'DISCO_TEST_'
 const SERVICE_LINK = /^(?:DISCO|REGISTRY)_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)?)$/
 const SERVICE_ADDRESS = /^(?:tcp|udp):\/\//
 
+/** Variables that say what is at a key of a bucket, those that count most first. */
+export function variablesOf(key: string): string[] {
+  const [, name] = /^storage\.(?:ipfs\.cache\.)?r2\.(\w+)$/.exec(key) ?? []
+  return [...Object.entries(R2_KEYS).flatMap(([variable, of]) => (of === name ? [variable] : [])), registryVariable(key)]
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Distribution: every key of the file can be overridden by `REGISTRY_<PATH_IN_CAPITALS>`. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { bucketOf } from '../../src/assembly/bucket.ts'
+import { bucketName, bucketOf } from '../../src/assembly/bucket.ts'
 import { completeConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/options.ts'
 import { configAsJson, configAsYaml } from '../../src/config/print.ts'
 import { CONFIG_CHECKS } from '../../src/disco.ts'
 import { Loader } from './harness.ts'
@@ -90,6 +91,34 @@ describe('buckets in the configuration', () => {
     ])
     assert.throws(() => completeConfig({ storageS3: { bucket: 'b', accessKey: 'a' } }, CONFIG_CHECKS), /storageS3: .*region is missing.*accesskey and secretkey belong together/)
     assert.deepEqual(completeConfig({ storageS3: { bucket: 'b', region: 'r' } }, CONFIG_CHECKS).storageS3, { bucket: 'b', region: 'r' })
+  })
+
+  it('are refused with values that can\'t be meant together, and what to write instead', async () => {
+    const told = (config: Partial<Config>): string => {
+      try {
+        completeConfig(config, CONFIG_CHECKS)
+        return 'nothing'
+      } catch (error) {
+        return (error as Error).message
+      }
+    }
+    assert.equal(told({ storageR2: { bucket: 'b' } }), 'storageR2: regionendpoint is missing: https://<account>.r2.cloudflarestorage.com is wanted')
+    assert.equal(told({ storageS3: { bucket: 'b' } }), 'storageS3: region is missing: it says where in Amazon the bucket is')
+    for (const encrypt of [undefined, false]) {
+      assert.equal(told({ cacheS3: { bucket: 'b', region: 'r', keyId: 'k', encrypt } }), 'cacheS3: keyid means nothing without encrypt: true, and objects would not be encrypted: write both, or none')
+    }
+    assert.equal(told({ storageS3: { bucket: 'b', region: 'r', keyId: 'k', encrypt: true } }), 'nothing')
+    for (const endpoint of ['ftp://minio', 'htp://minio:9000', 'minio://a', 'http:minio:9000', 'https:/minio']) {
+      assert.match((await loader.problems(`storage:\n  s3: {bucket: b, regionendpoint: "${endpoint}"}\n`)).join('\n'), /regionendpoint: '.*' is not the URL of a server like https:\/\/minio.example.com:9000$/)
+    }
+    for (const endpoint of ['minio:9000', 'nyc3.example.com', 'HTTP://minio', '[::1]:9000']) await loader.load(`storage:\n  s3: {bucket: b, regionendpoint: "${endpoint}"}\n`)
+  })
+
+  it('are called by where they are asked for', () => {
+    const name = (regionEndpoint: string, secure?: boolean): string => bucketName({ key: 'storage.s3', driver: 's3', bucket: { bucket: 'b', regionEndpoint, secure } })
+    assert.equal(name('minio:9000'), 'bucket b at https://minio:9000')
+    assert.equal(name('minio:9000', false), 'bucket b at http://minio:9000')
+    assert.equal(name('http://minio:9000', true), 'bucket b at http://minio:9000')
   })
 
   it('hold the images alone', async () => {

@@ -55,9 +55,9 @@ export function checkServerUrl(value: string): void {
 
 /** Of a server of buckets: a URL, or a host with its port or without. */
 export function checkEndpoint(value: string): void {
-  const url = /^https?:\/\//i.test(value) ? value : `https://${value}`
-  const { username = '', search = '', hash = '' } = URL.canParse(url) ? new URL(url) : { hash: 'none' }
-  if (/\s/.test(value) || `${username}${search}${hash}` !== '') throw new Error(`'${withoutLogin(value)}' is not the URL of a server like https://minio.example.com:9000`)
+  const [, rest = ''] = /^(?:https?:\/\/)?(.*)$/is.exec(value) ?? []
+  const isServer = /^(?:\[[0-9a-f:.]+\]|[^\s:/?#@[\]]+)(?::\d+)?(?:\/[^\s?#@]*)?$/i.test(rest) && URL.canParse(`https://${rest}`)
+  if (!isServer) throw new Error(`'${withoutLogin(value)}' is not the URL of a server like https://minio.example.com:9000`)
 }
 
 /** `:5001`, `host:5001`, `[::1]:5001`. */

@@ -56,7 +56,7 @@ const R2_SHAPE: Shape<R2Config> = {
   secretKey: { kind: text, default: undefined, defaultText: 'like `accesskey`', doc: 'Signs what is asked. Never shown.' },
   sessionToken: { kind: text, default: undefined, doc: 'Of keys that are given for a time.' },
   region: { kind: text, default: undefined, defaultText: '`us-east-1`; R2: `auto`', doc: 'Where the bucket is; must be given without `regionendpoint`.' },
-  regionEndpoint: { kind: checked('<url>', checkEndpoint), default: undefined, defaultText: 'Amazon\'s of the region', doc: 'URL of another server: `https://minio.example.com:9000`, `https://<account>.r2.cloudflarestorage.com`.' },
+  regionEndpoint: { kind: checked('<url>', checkEndpoint), default: undefined, defaultText: 'Amazon\'s of the region', doc: 'URL of another server: `https://minio.example.com:9000`, `https://<account>.r2.cloudflarestorage.com`. Without a scheme `secure` says it.' },
   forcePathStyle: { kind: toggle, default: undefined, defaultText: 'true with `regionendpoint`', doc: 'The bucket is named in the path and not in the host\'s name.' },
   secure: { kind: toggle, default: undefined, defaultText: 'true', doc: 'TLS, where `regionendpoint` does not say.' },
   skipVerify: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Believe any certificate.' },
@@ -71,7 +71,7 @@ const R2_SHAPE: Shape<R2Config> = {
 const S3_SHAPE: Shape<BucketConfig> = {
   ...R2_SHAPE,
   encrypt: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Encrypted by the server.' },
-  keyId: { kind: text, default: undefined, doc: '… with this key of its KMS.' },
+  keyId: { kind: text, default: undefined, doc: '… with this key of its KMS; with `encrypt: true` alone.' },
   storageClass: { kind: text, default: undefined, defaultText: '`STANDARD`', doc: '`NONE` where the server knows no classes.' },
   objectAcl: { kind: text, default: undefined, defaultText: '`private`', doc: 'Who else may use the objects, by a canned ACL.' },
   useDualStack: { kind: toggle, default: undefined, defaultText: 'false', doc: 'Amazon\'s endpoint for IPv6 as well.' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { S3Options } from '../../../src/storage/bucket/s3/options.ts'
@@ -164,16 +164,28 @@ describe('a Disco on a bucket', { timeout: 300_000 }, () => {
 
   it('says at its start what is wrong with its bucket, and no secret', async () => {
     const bucket = await server.bucket()
-    const wrong: readonly (readonly [S3Options, RegExp])[] = [
-      [{ ...bucket, bucket: 'missing' }, /cannot use the bucket missing at http:\S+: NoSuchBucket .*; make it first/],
-      [{ ...bucket, secretKey: 'not-the-secret' }, /SignatureDoesNotMatch .*; see secretkey/],
-      [{ ...bucket, regionEndpoint: 'http://127.0.0.1:1' }, /cannot use the bucket \S+ at http:\/\/127.0.0.1:1: .*ECONNREFUSED/],
+    const { accessKey = '', secretKey = '', region: _, ...open } = bucket
+    const other = { ACCESS: 'nobody-s3cret', SECRET: 'other-s3cret' }
+    const wrong: readonly (readonly [options: object, RegExp, env?: Readonly<Record<string, string>>, driver?: string])[] = [
+      [{ ...bucket, bucket: 'missing' }, /: cannot use the bucket missing at http:\S+: NoSuchBucket .*; make it first$/m],
+      [{ ...bucket, accessKey: other.ACCESS }, /XAdminUserNotFound .*; see storage\.s3\.accesskey \(in the environment REGISTRY_STORAGE_S3_ACCESSKEY\), and whose it is$/m],
+      [{ ...bucket, secretKey: other.SECRET }, /SignatureDoesNotMatch .*; see storage\.s3\.secretkey \(in the environment REGISTRY_STORAGE_S3_SECRETKEY\)$/m],
+      [{ ...open, accessKey, secretKey }, /XAdminUserNotFound .*; see storage\.s3\.accesskey/, { REGISTRY_STORAGE_S3_ACCESSKEY: other.ACCESS }],
+      [open, /XAdminUserNotFound .*; see AWS_ACCESS_KEY_ID, ~\/\.aws or the machine's role, and whose it is$/m, { AWS_ACCESS_KEY_ID: other.ACCESS, AWS_SECRET_ACCESS_KEY: other.SECRET }],
+      [open, /the region "auto" is wrong.*; storage.r2 is for R2, whose region is always auto: for another server name storage.s3$/m, { R2_ACCESS_KEY: accessKey, R2_SECRET_KEY: secretKey }, 'r2'],
+      [{ ...bucket, regionEndpoint: 'http://127.0.0.1:1' }, /: cannot use the bucket \S+ at http:\/\/127.0.0.1:1: .*ECONNREFUSED[^;]*$/m],
+      [{ ...bucket, regionEndpoint: '127.0.0.1:1' }, /at https:\/\/127.0.0.1:1: .*ECONNREFUSED.*; storage.s3.regionendpoint has no scheme, and https is meant: write http:\/\/127.0.0.1:1 for a server without TLS$/m],
+      ...[server.host, `https://${server.host}`].map((regionEndpoint) =>
+        [{ ...bucket, regionEndpoint }, new RegExp(`at https://\\S+: Error EPROTO: wrong version number; it has no TLS there: write http://${server.host} at storage.s3.regionendpoint$`, 'm')] as const),
       [{ ...bucket, chunkSize: 1 }, /chunksize: '1' is too small/i],
     ]
-    for (const [options, message] of wrong) {
-      const said = await disco('wrong', options).then(() => 'it starts', (error: Error) => error.message)
+    for (const [options, message, env = {}, driver = 's3'] of wrong) {
+      const config = join(scene.directory, 'wrong.yaml')
+      const keys = Object.entries(options).map(([key, value]) => [key.toLowerCase(), value as unknown])
+      await writeFile(config, JSON.stringify({ storage: { [driver]: Object.fromEntries(keys), redirect: { disable: true } } }))
+      const said = await scene.disco('wrong', { env, args: ['--config', config] }).then(() => 'it starts', (error: Error) => error.message)
       assert.match(said, message)
-      assert.doesNotMatch(said, /disco-test-secret|not-the-secret/)
+      assert.doesNotMatch(said, /disco-test-secret|s3cret/)
       assert.doesNotMatch(said, /\n +at /)
     }
     assert.doesNotMatch(await command(bucket, 'config'), /disco-test-(?:secret|access)/)

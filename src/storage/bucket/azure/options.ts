@@ -50,7 +50,7 @@ export function settleAzure(options: AzureOptions): SettledAzure {
     ...(type === 'shared_key' && accountKey !== undefined && !/^[A-Za-z0-9+/]+={0,2}$/.test(accountKey) ? ['accountkey is no base64, as Azure\'s keys are'] : []),
     ...missing.map((name) => `credentials.${name} is missing, which type client_secret needs`),
   ]
-  if (faults.length > 0) throw new AzureOptionsError(`the azure storage cannot be used: ${faults.join('; ')}`)
+  if (faults.length > 0) throw new AzureOptionsError(faults.join('; '))
   return {
     accountName,
     container,

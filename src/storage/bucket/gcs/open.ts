@@ -32,6 +32,6 @@ function keyIn(file: string): GcsCredentials {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as GcsCredentials
   } catch (error) {
-    throw new GcsOptionsError(`the gcs storage cannot be used: keyfile ${file}: ${error instanceof SyntaxError ? 'it is no JSON' : (error as Error).message}`)
+    throw new GcsOptionsError(`keyfile ${file}: ${error instanceof SyntaxError ? 'it is no JSON' : (error as Error).message}`)
   }
 }

@@ -37,6 +37,6 @@ export function settleGcs(options: GcsOptions): SettledGcs {
     ...lacking.map((key) => `credentials has no ${key}, as a service account's key has it`),
     ...(Number.isSafeInteger(chunkSize) && chunkSize >= STEP && chunkSize <= MAX_PIECE && chunkSize % STEP === 0 ? [] : [`chunksize is ${chunkSize}, no multiple of 256 KiB up to 1 GiB`]),
   ]
-  if (faults.length > 0) throw new GcsOptionsError(`the gcs storage cannot be used: ${faults.join('; ')}`)
+  if (faults.length > 0) throw new GcsOptionsError(faults.join('; '))
   return { ...options, chunkSize, rootDirectory: rootDirectory.replace(/^\/+|\/+$/g, '') }
 }

@@ -1,5 +1,5 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import type { Settled } from './options.ts'
+import { endpointOf, type Settled } from './options.ts'
 
 /** Connections to one server at most. */
 const SOCKETS = 256
@@ -13,7 +13,8 @@ const silent = (): void => {}
 export const SERVER_TIME: unique symbol = Symbol('server time')
 
 export function makeClient(options: Settled): S3Client {
-  const { accessKey, secretKey, sessionToken, regionEndpoint, secure = true, skipVerify = false, r2 = false } = options
+  const { accessKey, secretKey, sessionToken, secure = true, skipVerify = false, r2 = false } = options
+  const endpoint = endpointOf(options)
   const agent = { keepAlive: true, maxSockets: SOCKETS }
   const config: S3ClientConfig = {
     region: options.region,
@@ -34,14 +35,14 @@ export function makeClient(options: Settled): S3Client {
     },
     // It would write to the console, and not to our log.
     logger: { debug: silent, info: silent, warn: silent, error: silent },
-    ...(regionEndpoint === undefined ? {} : { endpoint: /^https?:\/\//.test(regionEndpoint) ? regionEndpoint : `http${secure ? 's' : ''}://${regionEndpoint}` }),
-    ...(regionEndpoint === undefined && !secure ? { tls: false } : {}),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(endpoint === undefined && !secure ? { tls: false } : {}),
     ...(accessKey === undefined || secretKey === undefined
       ? {}
       : { credentials: { accessKeyId: accessKey, secretAccessKey: secretKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }),
     ...(options.userAgent === undefined ? {} : { customUserAgent: options.userAgent }),
     // R2 and older servers refuse checksums that they do not know; ours, of parts, say what they are.
-    ...(r2 || regionEndpoint !== undefined ? { requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' } : {}),
+    ...(r2 || endpoint !== undefined ? { requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' } : {}),
   }
   const client = new S3Client(config)
   client.middlewareStack.add((next) => async (args) => {

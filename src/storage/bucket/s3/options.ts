@@ -15,8 +15,6 @@ export interface S3Options {
   readonly encrypt?: boolean | undefined
   /** With this key of its KMS. */
   readonly keyId?: string | undefined
-  /** Signatures of version 4; there are no others any more. @default true */
-  readonly v4Auth?: boolean | undefined
   /** Over TLS, where the endpoint does not say. @default true */
   readonly secure?: boolean | undefined
   /** Believe any certificate. @default false */
@@ -84,10 +82,11 @@ export function settle(options: S3Options): Settled {
   }
   const faults = [
     ...(options.bucket === '' ? ['bucket is missing'] : []),
-    ...(region === undefined && regionEndpoint === undefined ? ['region is missing: it says where in Amazon the bucket is'] : []),
-    ...(r2 && regionEndpoint === undefined ? ['regionendpoint is missing: https://<account>.r2.cloudflarestorage.com'] : []),
-    ...(options.v4Auth === false ? ['v4auth is false: signatures of version 2 are not made any more'] : []),
+    ...(!r2 && region === undefined && regionEndpoint === undefined ? ['region is missing: it says where in Amazon the bucket is'] : []),
+    ...(r2 && regionEndpoint === undefined ? ['regionendpoint is missing: https://<account>.r2.cloudflarestorage.com is wanted'] : []),
     ...((options.accessKey === undefined) === (options.secretKey === undefined) ? [] : ['accesskey and secretkey belong together']),
+    // Amazon refuses the key then; servers that do not would take the objects as they are.
+    ...(options.keyId !== undefined && options.encrypt !== true ? ['keyid means nothing without encrypt: true, and objects would not be encrypted: write both, or none'] : []),
     ...(STORAGE_CLASSES.has(settled.storageClass ?? '') ? [] : [`storageclass ${storageClass} is none of ${[...STORAGE_CLASSES].join(', ')}`]),
     ...(ACLS.has(objectAcl) ? [] : [`objectacl ${objectAcl} is none of ${[...ACLS].join(', ')}`]),
     ...within('chunksize', settled.chunkSize, MIN_PART, MAX_PART),
@@ -95,8 +94,18 @@ export function settle(options: S3Options): Settled {
     ...within('multipartcopythresholdsize', settled.multipartCopyThresholdSize, 0, MAX_PART),
     ...within('multipartcopymaxconcurrency', settled.multipartCopyMaxConcurrency, 1, Number.MAX_SAFE_INTEGER),
   ]
-  if (faults.length > 0) throw new S3OptionsError(`the s3 storage cannot be used: ${faults.join('; ')}`)
+  if (faults.length > 0) throw new S3OptionsError(faults.join('; '))
   return settled
+}
+
+/** Of the server, as a URL. @returns undefined for Amazon's */
+export function endpointOf({ regionEndpoint, secure = true }: Pick<S3Options, 'regionEndpoint' | 'secure'>): string | undefined {
+  return regionEndpoint === undefined || hasScheme(regionEndpoint) ? regionEndpoint : `http${secure ? 's' : ''}://${regionEndpoint}`
+}
+
+/** Whether an endpoint says if it is asked with TLS. */
+export function hasScheme(endpoint: string): boolean {
+  return /^https?:\/\//i.test(endpoint)
 }
 
 function within(name: string, value: number, least: number, most: number): string[] {
