@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config/options.ts'
-import { ImageIndexer } from '../global/image-indexer.ts'
+import { ImageIndexer, shownBy } from '../global/image-indexer.ts'
 import { LateBlocks } from '../global/late-blocks.ts'
 import { EmbeddedDagIndex } from '../ipfs/embedded/dag-index.ts'
 import type { BlockReader } from '../ipfs/node.ts'
@@ -34,7 +34,7 @@ async function openEmbedded({ data, readonly }: Choice, parts: AsyncDisposableSt
   const store = parts.adopt(await EmbeddedStore.open(data), (opened) => opened.close())
   if (!readonly) store.prepare()
   const { database } = store
-  const index = await EmbeddedDagIndex.open(database, store)
+  const index = await EmbeddedDagIndex.open(database, store, { shownBy })
   return { ...withIndexOf(store, index), database, shared: false, close: () => parts.disposeAsync() }
 }
 
@@ -43,7 +43,7 @@ async function openAt(place: Place, { data, readonly, redirect = true, redirectD
   // An index of what is in memory goes with it.
   const directory = place.driver === 'inmemory' ? parts.adopt(await mkdtemp(join(tmpdir(), 'disco-index-')), (path) => rm(path, { recursive: true, force: true })) : data
   const database = parts.adopt(await Database.open(join(directory, DATABASE_FILE)), (opened) => opened.close())
-  const index = await EmbeddedDagIndex.open(database, store, { apart: true })
+  const index = await EmbeddedDagIndex.open(database, store, { apart: true, shownBy })
   const images = parts.adopt(new ImageIndexer({ store, index, provides: index, log: log.child({ name: 'index' }) }), (created) => created.close())
   const sent = linksOf({ redirect, redirectDisabled }, links)
   return { ...withIndexOf(store, index, new LateBlocks(index.blocks, images)), links: sent, database, images, shared: true, close: () => parts.disposeAsync() }

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../ipfs/errors.ts'
 import type { ProvideQueue, RebuildableIndex, Tree } from '../ipfs/node.ts'
+import type { Block } from '../ipfs/unixfs/block.ts'
 import { untilAborted } from '../oci/until-aborted.ts'
 import { MAX_MANIFEST_BYTES } from '../registry/limits.ts'
 import { blobData, inRepository, layoutPath, within } from '../registry/paths.ts'
@@ -12,13 +13,18 @@ import { isHere } from './clone-flight.ts'
 import { closureOf } from './closure.ts'
 import { readDiscoFile, type DiscoEntry } from './disco-file.ts'
 import { globalNames } from './images.ts'
-import { repositoryTree } from './repository-tree.ts'
+import { LATEST, repositoryTree } from './repository-tree.ts'
 
 export interface ImageIndexerParts {
   readonly store: ObjectStore
   readonly index: RebuildableIndex
   readonly provides: ProvideQueue
   readonly log: Logger
+}
+
+/** The object that shows an image to be in the store, by its CID: with it the root of its blocks comes and goes. */
+export function shownBy(cid: CID): string {
+  return inRepository(cid.toString(), within.tagCurrent(LATEST))
 }
 
 /** Images that a round works on at once, and objects of each. */
@@ -56,7 +62,7 @@ export class ImageIndexer {
     const work = async (): Promise<void> => {
       for await (const cid of names) {
         try {
-          if (!(await index.blocks.has(cid, options)) && (await this.index(cid, options))) found++
+          if (!index.knows(cid) && (await this.index(cid, options))) found++
         } catch (err) {
           options.signal?.throwIfAborted()
           log.warn({ cid: cid.toString(), err }, 'the blocks of an image could not be indexed')
@@ -93,23 +99,25 @@ export class ImageIndexer {
     const file = await store.get(inRepository(cid.toString(), within.discoFile), options)
     if (file === undefined) return false
     const listed = readDiscoFile(file)
-    await this.#takeLayout(cid.toString(), listed, options)
+    const tree = await this.#takeLayout(cid.toString(), listed, options)
     const laidOut = await inParallel(listed, OBJECTS_AT_ONCE, (entry) => this.#isLaidOut(entry, options))
     if (laidOut.includes(false)) return false
     // The tree last: then whatever is cut off begins again.
-    if (!(await index.blocks.has(cid, options)) && !(await index.addTree(await this.#treeOf(file, listed, options), options)).equals(cid)) return false
+    if (!index.knows(cid) && !(await index.putTree(cid, tree, options))) {
+      if (!(await index.addTree(await this.#treeOf(file, listed, options), options)).equals(cid)) return false
+    }
     await provides.provide([cid, ...listed.map((entry) => entry.cid)], options)
     return true
   }
 
-  async #takeLayout(name: string, listed: readonly DiscoEntry[], options: AbortOptions): Promise<void> {
+  async #takeLayout(name: string, listed: readonly DiscoEntry[], options: AbortOptions): Promise<readonly Block[]> {
     const { store, index, log } = this.#parts
     try {
-      await index.takeLayout(store.read(layoutPath(name), options), listed.map(({ cid, digest }) => ({ cid, path: blobData(digest) })), options)
+      return await index.takeLayout(store.read(layoutPath(name), options), listed.map(({ cid, digest }) => ({ cid, path: blobData(digest) })), options)
     } catch (err) {
-      if (err instanceof ObjectUnknownError) return
-      if (!(err instanceof VerificationError)) throw err
-      log.warn({ cid: name, err }, 'what is kept of how an image is laid out is damaged')
+      if (!(err instanceof ObjectUnknownError) && !(err instanceof VerificationError)) throw err
+      if (err instanceof VerificationError) log.warn({ cid: name, err }, 'what is kept of how an image is laid out is damaged')
+      return []
     }
   }
 

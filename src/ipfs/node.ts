@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions, ByteRange } from '../storage/object-store.ts'
+import type { Block } from './unixfs/block.ts'
 
 /** Small files by their path below a root directory (`_manifests/tags/latest/current/link`), in any order. */
 export type Tree = ReadonlyMap<string, Uint8Array>
@@ -137,14 +138,21 @@ export interface LaidOutFile {
 
 /** An index that stands apart from its objects: it may be lost, be new, or lack what others have stored. */
 export interface RebuildableIndex extends DagIndex {
+  /** Whether a tree with this root is recorded, whether or not it is here: looks at nothing else, so that many can be asked for. */
+  knows(root: CID): boolean
+
   /**
-   * Records the blocks of an image as `ImageSession.keep` gave them.
+   * Records the blocks of an image's files as `ImageSession.keep` gave them, where nothing is known of them.
    *
    * @param files the image's
+   * @returns the blocks of its tree, for `putTree` when all files are recorded; none where the tree is of the profile
    * @throws VerificationError where it is cut off, damaged, or not of these files: what was recorded by then is right
    * @throws ObjectUnknownError
    */
-  takeLayout(layout: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options?: AbortOptions): Promise<void>
+  takeLayout(layout: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options?: AbortOptions): Promise<readonly Block[]>
+
+  /** Records the blocks of a tree, the root last: who knows it takes all for there. @returns false, and nothing was done, where the root is none of them */
+  putTree(root: CID, blocks: readonly Block[], options?: AbortOptions): Promise<boolean>
 }
 
 /** The others. One process of a registry runs it. */

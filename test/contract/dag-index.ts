@@ -12,6 +12,8 @@ import { fill } from './bytes.ts'
 export interface DagIndexUnderTest {
   readonly index: DagIndex
   readonly store: ObjectStore
+  /** Has a tree shown whose blocks are here only then. */
+  readonly show?: ((root: CID) => Promise<void>) | undefined
   /** Makes blocks go that belong to nothing any more, where they don't with what they belonged to. */
   readonly collect?: (() => Promise<unknown>) | undefined
 }
@@ -84,17 +86,19 @@ export function dagIndexContract(open: (test: { after(close: () => Promise<void>
   })
 
   it('serves every block of a tree, also when it is added again', async (t) => {
-    const { index } = await open(t)
+    const { index, show } = await open(t)
     const tree = new Map([['disco.json', fill(500)], ['_manifests/tags/latest/current/link', fill(71)], ['empty', fill(0)], ['large', fill(2_000_000)]])
     const { root, blocks } = layoutTree(tree)
     assert.equal((await index.addTree(tree)).toString(), root.toString())
     assert.equal((await index.addTree(tree)).toString(), root.toString())
+    await show?.(root)
     for (const { cid, bytes } of blocks) await has(index, cid, bytes)
   })
 
   it('finds a block by its multihash, whatever the version and the codec of its CID', async (t) => {
-    const { index } = await open(t)
+    const { index, show } = await open(t)
     const root = await index.addTree(new Map([['a', fill(3)]]))
+    await show?.(root)
     assert.equal(await index.blocks.has(root.toV0()), true)
     assert.ok((await index.blocks.get(CID.createV1(RAW, root.multihash))) !== undefined)
   })

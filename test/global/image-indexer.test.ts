@@ -3,11 +3,14 @@ import { readFile } from 'node:fs/promises'
 import { describe, it, type TestContext } from 'node:test'
 import { CarReader } from '@ipld/car'
 import { CID } from 'multiformats/cid'
+import { readDiscoFile } from '../../src/global/disco-file.ts'
 import { globalNames } from '../../src/global/images.ts'
 import { ImageIndexer } from '../../src/global/image-indexer.ts'
 import type { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
+import { readLayout } from '../../src/ipfs/embedded/layout-reader.ts'
+import { LayoutWriter } from '../../src/ipfs/embedded/layout-record.ts'
 import { OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts'
-import { inRepository, layoutPath } from '../../src/registry/paths.ts'
+import { blobData, inRepository, layoutPath } from '../../src/registry/paths.ts'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { descriptorOf, imageOf, indexOf, makeImage, piece, pushBlob, pushBlobs, pushImage, putManifest, STORE_VARIABLE, TestDisco, type Peer, type StoreKind } from './harness.ts'
 import { openNewIndex } from './new-index.ts'
@@ -178,6 +181,25 @@ describe('an image of the original Disco in a store', () => {
     assert.deepEqual(await disco.store.uploads.list(), [])
     await disco.registry.cloneGlobalRepo(GO_CID)
     assert.deepEqual(await disco.store.list('disco/layouts'), [GO_CID])
+  })
+
+  it('has its root in the index only when all of its files are', async (t) => {
+    const { peer } = await original()
+    const first = await openDisco(t, [peer])
+    await first.registry.cloneGlobalRepo(GO_CID)
+    const layout = await first.store.get(layoutPath(GO_CID)) ?? assert.fail()
+    const sizeOf = async (cid: CID): Promise<number> => {
+      for (const entry of readDiscoFile(await first.store.get(inRepository(GO_CID, 'disco.json')) ?? assert.fail())) {
+        if (entry.cid.equals(cid)) return (await first.store.stat(blobData(entry.digest)))?.size ?? 0
+      }
+      assert.fail()
+    }
+    const writer = new LayoutWriter()
+    for await (const section of readLayout((async function* () { yield layout })(), sizeOf)) if ('tree' in section) writer.addTree(section.tree)
+    await first.store.commit({ changes: [{ put: layoutPath(GO_CID), data: writer.finish().record ?? assert.fail('no tree') }] })
+    const replica = await replicaOf(t, first)
+    assert.equal(await replica.images.complete(), 0)
+    assert.equal(replica.index.knows(CID.parse(GO_CID)), false)
   })
 
   for (const [what, change] of Object.entries<(layout: Uint8Array) => Uint8Array | undefined>({

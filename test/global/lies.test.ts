@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { CID } from 'multiformats/cid'
+import { shownBy } from '../../src/global/image-indexer.ts'
 import { formatDigest } from '../../src/oci/digest.ts'
 import { parseManifest } from '../../src/oci/manifest.ts'
 import { imageOf, indexOf, makeImage, piece, registryError, TestDisco, type ImageParts, type Piece } from './harness.ts'
@@ -30,7 +31,9 @@ class Forger {
   }
 
   async publish(files: Map<string, string>): Promise<CID> {
-    return this.disco.index.addTree(new Map([...files].map(([path, text]) => [path, new TextEncoder().encode(text)])))
+    const root = await this.disco.index.addTree(new Map([...files].map(([path, text]) => [path, new TextEncoder().encode(text)])))
+    await this.disco.store.commit({ changes: [{ put: shownBy(root), data: new TextEncoder().encode('shown') }] })
+    return root
   }
 }
 

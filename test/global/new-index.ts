@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { shownBy } from '../../src/global/image-indexer.ts'
 import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { Database } from '../../src/storage/embedded/database.ts'
 import type { ChunkHashes, ObjectStore } from '../../src/storage/object-store.ts'
@@ -17,5 +18,5 @@ export async function openNewIndex(test: Test, store: ObjectStore & ChunkHashes)
     await database.close()
     await rm(directory, { recursive: true })
   })
-  return EmbeddedDagIndex.open(database, store, { apart: true })
+  return EmbeddedDagIndex.open(database, store, { apart: true, shownBy })
 }

@@ -3,10 +3,16 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { CID } from 'multiformats/cid'
+import { BLOCK_TABLES } from '../../src/ipfs/embedded/block-table.ts'
 import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
+import { PROVIDE_TABLES } from '../../src/ipfs/embedded/provide-table.ts'
+import { layoutTree } from '../../src/ipfs/unixfs/tree-layout.ts'
 import { digestOf } from '../../src/oci/digest.ts'
+import { Database } from '../../src/storage/embedded/database.ts'
 import { EmbeddedStore } from '../../src/storage/embedded/store.ts'
 import { StorageFailedError } from '../../src/storage/errors.ts'
+import { MemoryStore } from '../../src/storage/memory/store.ts'
 import { CHUNK_SIZE } from '../../src/storage/object-store.ts'
 import { fill } from '../contract/bytes.ts'
 import { dagIndexContract } from '../contract/dag-index.ts'
@@ -23,6 +29,25 @@ describe('embedded DAG index', () => {
     assert.equal(await index.blocks.has(root), false)
     assert.equal((await index.file('a')).toString(), root.toString())
     assert.equal(await index.blocks.has(root), true)
+  })
+
+  it('tells roots of images from other blocks in an index of before it did', async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'disco-dag-'))
+    t.after(() => rm(directory, { recursive: true }))
+    const store = new MemoryStore()
+    const database = await Database.open(join(directory, 'disco.db'))
+    t.after(() => database.close())
+    await database.migrate('ipfs', [BLOCK_TABLES + PROVIDE_TABLES])
+    const { root, blocks } = layoutTree(new Map([['below/a', fill(9)]]))
+    await database.write([
+      ...blocks.map(({ cid, bytes }) => ({ sql: 'INSERT INTO dag_block VALUES (?, 0, 0, 0, ?, NULL)', params: [cid.multihash.digest, bytes] })),
+      { sql: 'INSERT INTO provide VALUES (?, 0)', params: [root.bytes] },
+    ])
+    const shownBy = (cid: CID): string => `shows/${cid}`
+    const { blocks: reader } = await EmbeddedDagIndex.open(database, store, { shownBy })
+    for (const { cid } of blocks) assert.equal(await reader.has(cid), !cid.equals(root))
+    await store.commit({ changes: [{ put: shownBy(root), data: fill(1) }] })
+    for (const { cid, bytes } of blocks) assert.deepEqual(Buffer.from(await reader.get(cid) ?? []), Buffer.from(bytes))
   })
 
   it('does not serve what the disk has changed', async (t) => {

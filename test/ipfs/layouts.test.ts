@@ -7,7 +7,10 @@ import type { CID } from 'multiformats/cid'
 import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { EmbeddedSession } from '../../src/ipfs/embedded/session.ts'
 import { VerificationError } from '../../src/ipfs/errors.ts'
+import { LayoutWriter } from '../../src/ipfs/embedded/layout-record.ts'
 import type { WantedFile } from '../../src/ipfs/node.ts'
+import { walkFile, type FileBlock } from '../../src/ipfs/unixfs/walk-file.ts'
+import { Window } from '../../src/ipfs/unixfs/window.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { Database } from '../../src/storage/embedded/database.ts'
 import { StorageFailedError } from '../../src/storage/errors.ts'
@@ -132,6 +135,26 @@ describe('what is kept of a layout', () => {
       await other.takeLayout(inPieces(layout.subarray(0, at)), wanted).catch((error: unknown) => assert.ok(error instanceof VerificationError))
       await check()
     }
+  })
+
+  it('that is forged takes nothing away from what is known', async (t) => {
+    const store = new MemoryStore()
+    const index = await openApart(t, store)
+    const dag = (await DAGS["of Kubo's defaults"]?.(CONTENT)) ?? assert.fail()
+    await keep(store, index, [[dag, CONTENT]])
+    const fetch = async (cid: CID): Promise<Uint8Array> => (await dag.blocks.get(cid)) ?? assert.fail()
+    async function* forged(): AsyncGenerator<FileBlock> {
+      for await (const block of walkFile(dag.root, fetch, { window: new Window(0) })) {
+        // Leaves of the type `raw` instead of `file`.
+        const bytes = Buffer.from(block.bytes)
+        if (block.data.length > 0) bytes[bytes.indexOf(Buffer.from([8, 2])) + 1] = 0
+        yield { ...block, bytes }
+      }
+    }
+    const writer = new LayoutWriter()
+    await writer.addFile(dag.root, forged())
+    await index.takeLayout(inPieces(writer.finish().record ?? assert.fail()), [wantedOf(dag, CONTENT)])
+    for (const cid of dag.cids) assert.equal(Buffer.compare((await index.blocks.get(cid)) ?? assert.fail(), await fetch(cid)), 0)
   })
 
   it('of a file that the image does not have, or that has other bytes, is not taken for true', async (t) => {

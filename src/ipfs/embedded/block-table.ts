@@ -4,12 +4,13 @@ import type { Database } from '../../storage/embedded/database.ts'
 import type { Statement } from '../../storage/embedded/statement.ts'
 import type { AbortOptions, ObjectStore } from '../../storage/object-store.ts'
 import type { BlockReader, ReadBlockOptions } from '../node.ts'
-import { inlined, SHA2_256, sha256, type Block } from '../unixfs/block.ts'
+import { cidOf, DAG_PB, inlined, sameBlock, SHA2_256, sha256, type Block } from '../unixfs/block.ts'
 import type { SliceRow } from './slice-row.ts'
 
 /**
- * `object` 0 stands for no object: the block is all in `head`. One multihash may be a slice of several objects, any of
- * which may go. Everything here can be derived again.
+ * `object` 0 stands for no object: the block is all in `head`; -1 too, of the root of a tree, which is here as long as the
+ * object is that shows the tree. One multihash may be a slice of several objects, any of which may go. Everything here can
+ * be derived again.
  */
 export const BLOCK_TABLES = `
   CREATE TABLE dag_object (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, root BLOB);
@@ -22,6 +23,13 @@ export const BLOCK_TABLES = `
     tail BLOB,
     PRIMARY KEY (hash, object)
   ) WITHOUT ROWID;`
+
+/** Roots of trees that an index has from before it told them apart: those of images were all provided, as CIDv1 of directories. */
+export const TELL_TREE_ROOTS = `
+  UPDATE dag_block SET object = -1 WHERE object = 0
+  AND hash IN (SELECT substr(cid, 5) FROM provide WHERE length(cid) = 36 AND substr(cid, 1, 4) = x'01701220');`
+
+const TREE_ROOT = -1
 
 /** Rows of one transaction: it holds up everybody else's. */
 const BATCH = 512
@@ -42,6 +50,15 @@ interface Row {
 export interface DagIndexOptions {
   /** The store's commits make nothing durable that is in the database: the index has to do so itself. @default false */
   readonly apart?: boolean | undefined
+  /** The object with which a tree comes and goes, by the tree's root. @default trees are always here */
+  readonly shownBy?: ((root: CID) => string) | undefined
+}
+
+export interface PutSlicesOptions extends AbortOptions {
+  /** The object's root, which becomes known last. */
+  readonly root?: CID | undefined
+  /** Whether these are better than what was recorded of the same blocks in the same object. @default true */
+  readonly replace?: boolean | undefined
 }
 
 /** Blocks by their multihash: small ones as they are, the others as slices of stored objects. */
@@ -49,11 +66,13 @@ export class BlockTable implements BlockReader {
   readonly #database: Database
   readonly #store: ObjectStore
   readonly #apart: boolean
+  readonly #shownBy: DagIndexOptions['shownBy']
 
-  constructor(database: Database, store: ObjectStore, { apart = false }: DagIndexOptions) {
+  constructor(database: Database, store: ObjectStore, { apart = false, shownBy }: DagIndexOptions) {
     this.#database = database
     this.#store = store
     this.#apart = apart
+    this.#shownBy = shownBy
   }
 
   /** @throws StorageFailedError when it should be here, and what is on disk is not it, as far as that is looked at */
@@ -100,22 +119,29 @@ export class BlockTable implements BlockReader {
     return undefined
   }
 
-  /** Blocks that belong to no object. Those of an image's tree come last: then all of its blocks are as durable as its commit. */
-  async putInline(blocks: Iterable<Block>, options?: AbortOptions): Promise<void> {
-    for (const batch of inBatches(blocks)) {
+  /** Whether a tree with this root, or a block that is no object's, was put, be it here or not. */
+  knows(root: CID): boolean {
+    return this.#database.get('SELECT 1 FROM dag_block WHERE hash = ? AND object <= 0', root.multihash.digest) !== undefined
+  }
+
+  /** A tree, its root last. An image's comes after its files: then all of its blocks are as durable as its commit. */
+  async putTree(root: CID, blocks: readonly Block[], options?: AbortOptions): Promise<void> {
+    const isRoot = ({ cid }: Block): boolean => sameBlock(cid, root)
+    const ordered = [...blocks.filter((block) => !isRoot(block)), ...blocks.filter(isRoot)]
+    for (const batch of inBatches(ordered)) {
       const statements = batch
         .filter(({ cid }) => cid.multihash.code === SHA2_256)
-        .map(({ cid, bytes }): Statement => ({ sql: INSERT_INLINE, params: [cid.multihash.digest, bytes] }))
+        .map((block): Statement => ({ sql: INSERT_WHOLE, params: [block.cid.multihash.digest, isRoot(block) ? TREE_ROOT : 0, block.bytes] }))
       await this.#write(statements, options, this.#apart)
     }
   }
 
-  /** Blocks that are slices of the object at `path`, which need not be there yet; `root`, when given, becomes known last. */
-  async putSlices(path: string, rows: Iterable<SliceRow>, options: AbortOptions & { readonly root?: CID | undefined } = {}): Promise<void> {
+  /** Blocks that are slices of the object at `path`, which need not be there yet. */
+  async putSlices(path: string, rows: Iterable<SliceRow>, { root, replace = true, ...options }: PutSlicesOptions = {}): Promise<void> {
     await this.#write([{ sql: 'INSERT OR IGNORE INTO dag_object (path) VALUES (?)', params: [path] }], options)
-    for (const batch of inBatches(rows)) await this.#write(batch.map((row) => insertSlice(path, row)), options)
-    if (options.root === undefined) return
-    await this.#write([{ sql: 'UPDATE dag_object SET root = ? WHERE path = ?', params: [options.root.bytes, path] }], options)
+    for (const batch of inBatches(rows)) await this.#write(batch.map((row) => insertSlice(path, row, replace)), options)
+    if (root === undefined) return
+    await this.#write([{ sql: 'UPDATE dag_object SET root = ? WHERE path = ?', params: [root.bytes, path] }], options)
   }
 
   /** Objects that have been indexed: the highest number that one was given, which costs nothing to look up. */
@@ -134,10 +160,10 @@ export class BlockTable implements BlockReader {
   }
 
   *#rows(cid: CID): Generator<Row> {
-    let after = -1
+    let after = TREE_ROOT - 1
     for (;;) {
       const rows = this.#database.all<Row>(SELECT, cid.multihash.digest, after, CANDIDATES)
-      yield* rows
+      for (const row of rows) yield row.object === TREE_ROOT ? { ...row, path: this.#shownBy?.(cidOf(DAG_PB, cid.multihash.digest)) ?? null } : row
       if (rows.length < CANDIDATES) return
       after = rows.at(-1)?.object ?? after
     }
@@ -171,13 +197,13 @@ const SELECT = `
   SELECT b.object, o.path, b.offset, b.length, b.head, b.tail FROM dag_block b LEFT JOIN dag_object o ON o.id = b.object
   WHERE b.hash = ? AND b.object > ? ORDER BY b.object LIMIT ?`
 
-const INSERT_INLINE = 'INSERT OR IGNORE INTO dag_block VALUES (?, 0, 0, 0, ?, NULL)'
+const INSERT_WHOLE = 'INSERT OR IGNORE INTO dag_block VALUES (?, ?, 0, 0, ?, NULL)'
 
-const INSERT_SLICE = 'INSERT OR REPLACE INTO dag_block SELECT ?, id, ?, ?, ?, ? FROM dag_object WHERE path = ?'
+const INSERT_SLICE = 'INTO dag_block SELECT ?, id, ?, ?, ?, ? FROM dag_object WHERE path = ?'
 
-function insertSlice(path: string, { hash, offset, length, head, tail }: SliceRow): Statement {
+function insertSlice(path: string, { hash, offset, length, head, tail }: SliceRow, replace: boolean): Statement {
   const orNull = (bytes: Uint8Array): Uint8Array | null => (bytes.length === 0 ? null : bytes)
-  return { sql: INSERT_SLICE, params: [hash, offset, length, orNull(head), orNull(tail), path] }
+  return { sql: `INSERT OR ${replace ? 'REPLACE' : 'IGNORE'} ${INSERT_SLICE}`, params: [hash, offset, length, orNull(head), orNull(tail), path] }
 }
 
 function* inBatches<T>(items: Iterable<T>): Generator<T[]> {

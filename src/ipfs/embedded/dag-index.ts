@@ -4,9 +4,10 @@ import { ObjectUnknownError } from '../../storage/errors.ts'
 import type { Database } from '../../storage/embedded/database.ts'
 import { CHUNK_SIZE, type AbortOptions, type ChunkHashes, type ObjectStore } from '../../storage/object-store.ts'
 import type { FileOptions, LaidOutFile, ProvideQueue, RebuildableIndex, Tree } from '../node.ts'
+import { sameBlock, type Block } from '../unixfs/block.ts'
 import { chunkHashesOf, layoutFile, type FileLayout } from '../unixfs/file-layout.ts'
 import { layoutTree } from '../unixfs/tree-layout.ts'
-import { BLOCK_TABLES, BlockTable, type DagIndexOptions } from './block-table.ts'
+import { BLOCK_TABLES, BlockTable, TELL_TREE_ROOTS, type DagIndexOptions } from './block-table.ts'
 import { DagLayouts } from './dag-layouts.ts'
 import { PROVIDE_TABLES, ProvideTable } from './provide-table.ts'
 import type { SliceRow } from './slice-row.ts'
@@ -30,7 +31,7 @@ export class EmbeddedDagIndex implements RebuildableIndex, ProvideQueue {
   }
 
   static async open(database: Database, store: ObjectStore & ChunkHashes, options: DagIndexOptions = {}): Promise<EmbeddedDagIndex> {
-    await database.migrate('ipfs', [BLOCK_TABLES + PROVIDE_TABLES])
+    await database.migrate('ipfs', [BLOCK_TABLES + PROVIDE_TABLES, TELL_TREE_ROOTS])
     return new EmbeddedDagIndex(database, store, options)
   }
 
@@ -47,12 +48,22 @@ export class EmbeddedDagIndex implements RebuildableIndex, ProvideQueue {
 
   async addTree(tree: Tree, options?: AbortOptions): Promise<CID> {
     const { root, blocks } = layoutTree(tree)
-    await this.blocks.putInline(blocks, options)
+    await this.blocks.putTree(root, blocks, options)
     return root
   }
 
-  async takeLayout(layout: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options: AbortOptions = {}): Promise<void> {
-    await this.layouts?.take(layout, files, options)
+  knows(root: CID): boolean {
+    return this.blocks.knows(root)
+  }
+
+  async takeLayout(layout: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options: AbortOptions = {}): Promise<readonly Block[]> {
+    return (await this.layouts?.take(layout, files, options)) ?? []
+  }
+
+  async putTree(root: CID, blocks: readonly Block[], options?: AbortOptions): Promise<boolean> {
+    if (!blocks.some(({ cid }) => sameBlock(cid, root))) return false
+    await this.blocks.putTree(root, blocks, options)
+    return true
   }
 
   provide(roots: readonly CID[], options?: AbortOptions): Promise<void> {

@@ -6,6 +6,7 @@ import { VerificationError } from '../errors.ts'
 import type { LaidOutFile } from '../node.ts'
 import { layoutTree } from '../unixfs/tree-layout.ts'
 import { walkFile, type FetchBlock } from '../unixfs/walk-file.ts'
+import type { Block } from '../unixfs/block.ts'
 import type { WalkedTree } from '../unixfs/walk-tree.ts'
 import { Window } from '../unixfs/window.ts'
 import type { BlockTable } from './block-table.ts'
@@ -49,7 +50,7 @@ export class DagLayouts {
   }
 
   /** See `RebuildableIndex.takeLayout`. */
-  async take(record: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options: AbortOptions): Promise<void> {
+  async take(record: AsyncIterable<Uint8Array>, files: readonly LaidOutFile[], options: AbortOptions): Promise<readonly Block[]> {
     const paths = new Map(files.map(({ cid, path }) => [cid.toString(), path]))
     const pathOf = (cid: CID): string => {
       const path = paths.get(cid.toString())
@@ -62,10 +63,13 @@ export class DagLayouts {
       if (stat === undefined) throw new ObjectUnknownError(path)
       return stat.size
     }
+    let tree: readonly Block[] = []
     for await (const section of readLayout(record, sizeOf, options)) {
-      if ('tree' in section) await this.#blocks.putInline(rootLast(section.tree), options)
-      else await this.#blocks.putSlices(pathOf(section.file), rootLast(section.rows), options)
+      if ('tree' in section) tree = section.tree
+      // What is before and behind a file's bytes nobody has held against anything: what was recorded before is better.
+      else await this.#blocks.putSlices(pathOf(section.file), rootLast(section.rows), { ...options, replace: false })
     }
+    return tree
   }
 }
 

@@ -26,6 +26,11 @@ export function cidOf(codec: typeof RAW | typeof DAG_PB, digest: Uint8Array): CI
   return CID.createV1(codec, Multihash.create(SHA2_256, digest))
 }
 
+/** Whether they name the same bytes, in whatever version and codec. */
+export function sameBlock(one: CID, other: CID): boolean {
+  return Buffer.compare(one.multihash.bytes, other.multihash.bytes) === 0
+}
+
 /** What an identity CID carries in itself; undefined for every other CID. */
 export function inlined(cid: CID): Uint8Array | undefined {
   return cid.multihash.code === IDENTITY ? cid.multihash.digest : undefined
