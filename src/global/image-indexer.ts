@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid'
 import { VerificationError } from '../ipfs/errors.ts'
 import type { ProvideQueue, RebuildableIndex, Tree } from '../ipfs/node.ts'
 import type { Block } from '../ipfs/unixfs/block.ts'
+import { BoundedMap } from '../oci/bounded-map.ts'
 import { untilAborted } from '../oci/until-aborted.ts'
 import { MAX_MANIFEST_BYTES } from '../registry/limits.ts'
 import { blobData, inRepository, layoutPath, within } from '../registry/paths.ts'
@@ -20,7 +21,14 @@ export interface ImageIndexerParts {
   readonly index: RebuildableIndex
   readonly provides: ProvideQueue
   readonly log: Logger
+  /** Milliseconds until one that could not be laid out is tried again. @default ten minutes */
+  readonly again?: number | undefined
 }
+
+const AGAIN = 10 * 60_000
+/** So many of those are remembered. */
+const MAX_HOPELESS = 4_096
+
 
 /** The object that shows an image to be in the store, by its CID: with it the root of its blocks comes and goes. */
 export function shownBy(cid: CID): string {
@@ -41,11 +49,12 @@ export class ImageIndexer {
   readonly #parts: ImageIndexerParts
   readonly #stopped = new AbortController()
   readonly #flights = new Map<string, Promise<boolean>>()
-  /** Images that nobody can lay out. */
-  readonly #hopeless = new Set<string>()
+  /** Images that nobody can lay out, as things are. */
+  readonly #hopeless: BoundedMap<true>
 
   constructor(parts: ImageIndexerParts) {
     this.#parts = parts
+    this.#hopeless = new BoundedMap(MAX_HOPELESS, parts.again ?? AGAIN)
   }
 
   /** Ends what is under way. */
@@ -76,7 +85,7 @@ export class ImageIndexer {
   /** Lays an image out, once, whoever asks for it; whether it is here and could be. */
   async index(cid: CID, { signal }: AbortOptions = {}): Promise<boolean> {
     const name = cid.toString()
-    if (this.#hopeless.has(name)) return false
+    if (this.#hopeless.get(name) === true) return false
     const flight = this.#flights.get(name) ?? this.#index(cid, { signal: this.#stopped.signal }).finally(() => this.#flights.delete(name))
     this.#flights.set(name, flight)
     return untilAborted(flight, signal)
@@ -88,9 +97,14 @@ export class ImageIndexer {
     options.signal?.throwIfAborted()
     // It may be on its way in, by another machine.
     if (!(await isHere(store, name, options))) return false
-    if (await this.#layOut(cid, options)) return true
-    this.#hopeless.add(name)
-    log.info({ cid: name }, 'the blocks of an image are laid out as nobody can tell any more: it is not served to peers')
+    try {
+      if (await this.#layOut(cid, options)) return true
+      log.info({ cid: name }, 'the blocks of an image are laid out as nobody can tell any more: it is not served to peers')
+    } catch (err) {
+      if (!(err instanceof ObjectUnknownError)) throw err
+      log.warn({ cid: name, err }, 'something of an image is missing: it is not served to peers')
+    }
+    this.#hopeless.set(name, true)
     return false
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CarReader } from '@ipld/car'
 import { CID } from 'multiformats/cid'
 import { readDiscoFile } from '../../src/global/disco-file.ts'
@@ -43,11 +44,11 @@ interface Replica {
 }
 
 /** Another Disco on the store of one, whose data directory is empty. */
-async function replicaOf(t: TestContext, { store }: TestDisco): Promise<Replica> {
+async function replicaOf(t: TestContext, { store }: TestDisco, again?: number): Promise<Replica> {
   const index = await openNewIndex(t, store)
   const provided: string[] = []
   const provides = { provide: async (roots: readonly CID[]) => void provided.push(...roots.map(String)) }
-  const images = new ImageIndexer({ store, index, provides, log: silentLogger() })
+  const images = new ImageIndexer({ store, index, provides, again, log: silentLogger() })
   t.after(() => images.close())
   return { index, images, provided }
 }
@@ -106,6 +107,22 @@ describe('an index that lacks the images of its store', () => {
     const replica = await replicaOf(t, disco)
     assert.equal(await replica.images.complete(), 1)
     for (const name of await namesOf(disco)) assert.equal(await replica.index.blocks.has(name), name.toString() === whole)
+  })
+
+  it('leaves one of which something is missing for a while, and it is not here', async (t) => {
+    const disco = await openDisco(t)
+    const image = makeImage()
+    const { cid } = await pushImage(disco.registry, 'a', 'latest', image)
+    const missing = blobData(image.config.digest)
+    await disco.store.commit({ changes: [{ delete: missing }] })
+    const again = 300
+    const replica = await replicaOf(t, disco, again)
+    assert.equal(await replica.images.index(CID.parse(cid)), false)
+    assert.equal(await replica.images.complete(), 0)
+    await disco.store.commit({ changes: [{ put: missing, data: image.config.bytes }] })
+    await sleep(again)
+    assert.equal(await replica.images.complete(), 1)
+    await assertClonable(t, replica, cid)
   })
 
   it('asks the store little for each image, and nothing for those that it has', async (t) => {
@@ -181,6 +198,24 @@ describe('an image of the original Disco in a store', () => {
     assert.deepEqual(await disco.store.uploads.list(), [])
     await disco.registry.cloneGlobalRepo(GO_CID)
     assert.deepEqual(await disco.store.list('disco/layouts'), [GO_CID])
+  })
+
+  it('is given as soon as its layout, which was missing, has come', async (t) => {
+    const { peer } = await original()
+    const first = await openDisco(t, [peer])
+    await first.registry.cloneGlobalRepo(GO_CID)
+    const path = layoutPath(GO_CID)
+    const layout = await first.store.get(path) ?? assert.fail()
+    await first.store.commit({ changes: [{ delete: path }] })
+    const again = 300
+    const replica = await replicaOf(t, first, again)
+    assert.equal(await replica.images.complete(), 0)
+    await first.store.commit({ changes: [{ put: path, data: layout }] })
+    // Not at each look: it costs something.
+    assert.equal(await replica.images.index(CID.parse(GO_CID)), false)
+    await sleep(again)
+    assert.equal(await replica.images.complete(), 1)
+    await assertClonable(t, replica, GO_CID)
   })
 
   it('has its root in the index only when all of its files are', async (t) => {
