@@ -5,6 +5,10 @@ export class Cursor {
   at: number
   left: number | undefined
   passed = 0
+  /** Milliseconds that pieces were waited for. */
+  waited = 0
+  /** It went too slowly where it was read first. */
+  isHeldUp = false
 
   constructor({ start = 0, length }: ReadOptions) {
     this.at = start

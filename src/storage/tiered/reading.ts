@@ -4,6 +4,7 @@ import { within, type Away } from './away.ts'
 import { Cursor } from './cursor.ts'
 import type { Debts } from './debts.ts'
 import type { Fills } from './fills.ts'
+import { Haste } from './haste.ts'
 import type { TierPlaces, Unit } from './places.ts'
 import type { Proofs } from './proofs.ts'
 
@@ -38,6 +39,7 @@ type Turn = 'first' | 'last' | 'never'
 /** Answers from either, for what is fixed. Where the copy does not answer, the word of the authority counts. */
 export class Reading {
   readonly #parts: ReadingParts
+  readonly #haste = new Haste()
 
   constructor(parts: ReadingParts) {
     this.#parts = parts
@@ -105,10 +107,11 @@ export class Reading {
     const cursor = new Cursor(options)
     let turn = this.#isCopyFirst ? await this.#turnOf(unit, path, options) : undefined
     if (turn === 'first') {
+      if (this.#haste.isSlow) return yield* this.#readPast(unit, path, options, cursor)
       const said = fills?.of(unit) === undefined ? yield* this.#readCopy(unit, path, options, cursor) : 'absent'
       if (typeof said === 'object') return
       if (said === 'absent' && fills !== undefined && (yield* this.#fillAndFollow(unit, path, options, cursor))) return
-      return yield* this.#readAuthority(path, options, cursor)
+      return yield* cursor.isHeldUp ? this.#readPast(unit, path, options, cursor) : this.#readAuthority(path, options, cursor)
     }
     let failure: { readonly error: unknown } | undefined
     try {
@@ -165,6 +168,18 @@ export class Reading {
     }
   }
 
+  /** The copy is slow, but may be the only one that has it. */
+  async *#readPast(unit: Unit, path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, void, void> {
+    cursor.isHeldUp = false
+    try {
+      return yield* this.#haste.leave(this.#readAuthority(path, options, cursor))
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      this.#haste.stay()
+      if (typeof (yield* this.#readCopy(unit, path, options, cursor)) !== 'object') throw error
+    }
+  }
+
   async *#readCopy(unit: Unit, path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, Said<true>, void> {
     const { copy, away, proofs } = this.#parts
     const source = cursor.isWhole ? proofs.read(unit, options) : copy.read(path, { ...options, ...cursor.range })
@@ -176,7 +191,7 @@ export class Reading {
       if (error instanceof ObjectUnknownError) return cursor.passed === 0 ? 'absent' : undefined
       // Of what was given already, some may be wrong.
       if (error instanceof TypeError || error instanceof DigestMismatchError) throw error
-      away.failed(error)
+      if (!cursor.isHeldUp) away.failed(error)
       return undefined
     }
   }
@@ -207,7 +222,7 @@ export class Reading {
       // It is an object by now, or is not going to be: there are others to go on with.
       options.signal?.throwIfAborted()
     }
-    if ((await this.#turnOf(unit, path, options)) === 'never') return false
+    if (cursor.isHeldUp || (await this.#turnOf(unit, path, options)) === 'never') return false
     return typeof (yield* this.#readCopy(unit, path, options, cursor)) === 'object'
   }
 
@@ -217,13 +232,13 @@ export class Reading {
     let isStuck = true
     try {
       for (;;) {
+        const since = performance.now()
         const next = await within(LIMIT, signal, () => iterator.next())
-        if (next.done === true) {
-          isStuck = false
-          return
-        }
-        cursor.pass(next.value.byteLength)
         isStuck = false
+        if (next.done === true) return
+        cursor.waited += performance.now() - since
+        if (this.#parts.first === 'copy') this.#haste.check(cursor)
+        cursor.pass(next.value.byteLength)
         yield next.value
         isStuck = true
       }

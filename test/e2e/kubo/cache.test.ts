@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { push, pushAttempt } from '../../crash/push-attempt.ts'
 import { randomImage } from '../../crash/random-image.ts'
+import { CachePlace, sharedPaths } from '../harness/cache-place.ts'
 import { run } from '../harness/command.ts'
 import type { DiscoServer } from '../harness/disco.ts'
 import { dockerPush, type Docker } from '../harness/docker.ts'
 import { smallImage } from '../harness/images.ts'
 import type { Kubo } from '../harness/kubo.ts'
 import { RegistryClient, hexOf } from '../harness/registry-client.ts'
-import { S3Server } from '../harness/s3.ts'
 import { Scene } from '../harness/scene.ts'
 import { until } from '../harness/until.ts'
 import { assertComplete, assertGlobal, cidByTags } from '../harness/verify.ts'
@@ -20,12 +19,6 @@ const ROOT = 'docker/registry/v2'
 /** Of an image that nobody has. */
 const UNKNOWN = 'bafybeielvnt5apaxbk6chthc4dc3p6vscpx3ai4uvti7gwh253j7facsxu'
 
-interface Cache {
-  readonly env: NonNullable<Parameters<Scene['disco']>[1]>['env']
-  /** Where its objects lie as files. */
-  readonly files: string
-}
-
 interface Pushed {
   readonly digest: string
   readonly cid: string
@@ -33,25 +26,12 @@ interface Pushed {
   readonly paths: readonly string[]
 }
 
-async function directoryCache(scene: Scene): Promise<Cache> {
-  const files = await scene.folder('cache')
-  return { files, env: { REGISTRY_STORAGE_IPFS_CACHE_FILESYSTEM_ROOTDIRECTORY: files } }
-}
-
-async function bucketCache(scene: Scene): Promise<Cache> {
-  const server = await S3Server.start()
-  scene.atEnd(() => server.remove())
-  const bucket = await server.bucket()
-  const keys = Object.entries(bucket).map(([key, value]) => [`REGISTRY_STORAGE_IPFS_CACHE_S3_${key.toUpperCase()}`, String(value)])
-  return { files: server.files(bucket), env: Object.fromEntries(keys) as Record<string, string> }
-}
-
 /** The cases that the original Disco's own end-to-end tests are about, each on another image. */
-for (const [what, cacheOf] of [['a directory', directoryCache], ['a bucket', bucketCache]] as const) {
+for (const [what, cacheOf] of [['a directory', CachePlace.directory], ['a bucket', CachePlace.bucket]] as const) {
   describe(`a cache in front of two Kubos: ${what}`, { timeout: 600_000 }, () => {
     let scene: Scene
     let kubos: readonly Kubo[]
-    let cache: Cache
+    let cache: CachePlace
     let server: DiscoServer
     let client: RegistryClient
     let docker: Docker
@@ -79,10 +59,8 @@ for (const [what, cacheOf] of [['a directory', directoryCache], ['a bucket', buc
     async function pushed(seed: string): Promise<Pushed & { name: string }> {
       const { name, digest } = await load(seed)
       const cid = await cidByTags(client, digest)
-      const { config, layers } = JSON.parse((await client.manifest(cid, 'latest')).bytes.toString()) as { config: { digest: string }; layers: { digest: string }[] }
-      const blobs = [digest, config.digest, ...layers.map((layer) => layer.digest)].map(hexOf)
-      const paths = [`repositories/${cid}`, `repositories/${hexOf(digest)}`, ...blobs.map((hex) => `blobs/sha256/${hex.slice(0, 2)}/${hex}/data`)]
-      await assertCached(paths)
+      const paths = await sharedPaths(client, cid, digest)
+      await cache.assertHas(paths)
       return { name, digest, cid, paths }
     }
 
@@ -92,20 +70,13 @@ for (const [what, cacheOf] of [['a directory', directoryCache], ['a bucket', buc
       await assertGlobal(client, digest, cid)
     }
 
-    /** Once what goes on in the background has come to its end. */
-    async function assertCached(paths: readonly string[]): Promise<void> {
-      const lacking = async (): Promise<string[]> => (await Promise.all(paths.map(async (path) => ((await inCache(path)) ? [] : [path])))).flat()
-      await until(async () => (await lacking()).length === 0, { what: 'the cache is filled', timeout: 10_000 }).catch(async () => assert.deepEqual(await lacking(), []))
-    }
-
-    const inCache = (path: string): Promise<boolean> => stat(join(cache.files, ROOT, path)).then(() => true, () => false)
     async function inIpfs(path: string): Promise<boolean> {
       const found = await Promise.all(kubos.map((kubo) => kubo.ipfs('files', 'stat', '--hash', `/${ROOT}/${path}`).then(() => true, () => false)))
       return found.includes(true)
     }
     async function assertInBoth({ paths }: Pushed): Promise<void> {
       for (const path of paths) assert.ok(await inIpfs(path), `${path} is in IPFS`)
-      await assertCached(paths)
+      await cache.assertHas(paths)
     }
     async function purgeIpfs(): Promise<void> {
       for (const kubo of kubos) {
@@ -113,7 +84,6 @@ for (const [what, cacheOf] of [['a directory', directoryCache], ['a bucket', buc
         await kubo.ipfs('repo', 'gc', '-q')
       }
     }
-    const purgeCache = (path = ''): Promise<void> => rm(join(cache.files, 'docker', path), { recursive: true, force: true, maxRetries: 20 })
 
     it('has what is pushed, as the nodes do', async () => {
       const image = await pushed('push')
@@ -137,14 +107,14 @@ for (const [what, cacheOf] of [['a directory', directoryCache], ['a bucket', buc
 
     it('is filled by a pull of what it has lost', async () => {
       const image = await pushed('cache-lost')
-      await purgeCache()
+      await cache.purge()
       await pulled(image)
-      await assertCached(image.paths)
+      await cache.assertHas(image.paths)
     })
 
     it('has an image pushed again that it has lost', async () => {
       const image = await pushed('cache-lost-push')
-      await purgeCache()
+      await cache.purge()
       assert.equal(await dockerPush(docker, image.name), image.digest)
       await assertInBoth(image)
       await pulled(image)
@@ -152,7 +122,7 @@ for (const [what, cacheOf] of [['a directory', directoryCache], ['a bucket', buc
 
     it('gets the repository of a CID back that it alone lacks', async () => {
       const image = await pushed('repository-lost')
-      await purgeCache(`registry/v2/repositories/${image.cid}`)
+      await cache.purge(`repositories/${image.cid}`)
       await pulled(image)
       await assertInBoth(image)
     })
