@@ -1,6 +1,7 @@
 import type { Config } from '../config/options.ts'
 import { blobAt, uploadPlaces as places } from '../registry/paths.ts'
 import { FilesystemReader } from '../storage/filesystem/reader.ts'
+import { RootedStore } from '../storage/filesystem/rooted-store.ts'
 import { FilesystemStore } from '../storage/filesystem/store.ts'
 import { MemoryStore } from '../storage/memory/store.ts'
 import type { ChunkHashes, ObjectLinks, ObjectReader, ObjectStore } from '../storage/object-store.ts'
@@ -8,9 +9,16 @@ import { bucketName, bucketOf, openBucket, type BucketChoice, type OpenBucketOpt
 
 /** A plain driver of Distribution's, of images or of their cache. */
 export type Place =
-  | { readonly driver: 'filesystem'; readonly root: string }
+  | DirectoryPlace
   | BucketChoice
   | MemoryPlace
+
+interface DirectoryPlace {
+  readonly driver: 'filesystem'
+  readonly root: string
+  /** The directory may go while it is open: it is made again then, and begins empty. @default it may not */
+  readonly mayGo?: boolean | undefined
+}
 
 interface MemoryPlace {
   readonly driver: 'inmemory'
@@ -38,14 +46,15 @@ export function imagesPlace({ storageInmemory, storageFilesystem, ...buckets }: 
 export function cachePlace({ cacheInmemory, cacheFilesystem, cacheS3, cacheR2, cacheGcs, cacheAzure }: CacheChoice): Place | undefined {
   if (cacheInmemory !== undefined) return { driver: 'inmemory', maxSize: cacheInmemory.maxSize }
   const bucket = bucketOf({ storageS3: cacheS3, storageR2: cacheR2, storageGcs: cacheGcs, storageAzure: cacheAzure }, 'storage.ipfs.cache')
-  return bucket ?? (cacheFilesystem === undefined ? undefined : { driver: 'filesystem', root: cacheFilesystem })
+  return bucket ?? (cacheFilesystem === undefined ? undefined : { driver: 'filesystem', root: cacheFilesystem, mayGo: true })
 }
 
 /** Where images are without IPFS, or with Disco as its node: undefined for the data directory, and where they are in Kubo. */
 export function plainPlace(config: ImagesChoice & CacheChoice & Pick<Config, 'cacheOnly'>): Place | undefined {
   const place = config.cacheOnly ? cachePlace(config) : imagesPlace(config)
   // What is nowhere else may not go.
-  return place?.driver === 'inmemory' ? { driver: 'inmemory' } : place
+  if (place?.driver === 'inmemory') return { driver: 'inmemory' }
+  return place?.driver === 'filesystem' ? { driver: 'filesystem', root: place.root } : place
 }
 
 /** For people. */
@@ -58,7 +67,7 @@ export function placeName(place: Place): string {
 export async function openPlace(place: Place, { readonly, log }: OpenBucketOptions): Promise<OpenPlace> {
   if (place.driver === 'inmemory') return { store: new MemoryStore({ maxBytes: place.maxSize, mayGo: (path) => blobAt(path) !== undefined }), close: async () => {} }
   if (place.driver === 'filesystem') {
-    const store = await FilesystemStore.open(place.root, { places, readonly })
+    const store = await (place.mayGo === true ? FilesystemStore : RootedStore).open(place.root, { places, readonly })
     return { store, close: () => store.close() }
   }
   const store = await openBucket(place, { readonly, log })

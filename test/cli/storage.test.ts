@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createDisco } from '../../src/disco.ts'
 import { digestOf, formatDigest } from '../../src/oci/digest.ts'
+import { push, pushAttempt } from '../crash/push-attempt.ts'
+import { randomImage } from '../crash/random-image.ts'
+import { RegistryClient } from '../e2e/harness/registry-client.ts'
+import { until } from '../e2e/harness/until.ts'
 import { LOCAL, start } from './command.ts'
 import { pushImage } from './image.ts'
 
@@ -47,6 +51,43 @@ describe('a registry on another storage', () => {
       assert.equal((await second.ended).code, 0)
     }
   })
+
+  for (const [what, env] of [
+    ['images', (root: string) => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root })],
+    ['images without IPFS', (root: string) => ({ REGISTRY_STORAGE_IPFS_CACHE_FILESYSTEM_ROOTDIRECTORY: root, REGISTRY_STORAGE_IPFS_CACHEONLY: 'true' })],
+  ] as const) {
+    it(`takes itself out of service while the directory of its ${what} is another one, and takes no image there`, async () => {
+      const [root, away] = [join(directory, what), join(directory, `${what} away`)]
+      const disco = start([...LOCAL, '--data', join(directory, `data of ${what}`)], { ...env(root), REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL: '1ms', REGISTRY_HEALTH_STORAGEDRIVER_THRESHOLD: '1' })
+      const client = new RegistryClient(await disco.address)
+      const [before, later] = [pushAttempt('some/app', 'v1', randomImage('before')), pushAttempt('some/app', 'v2', randomImage('later'))]
+      await push(client, before)
+      const status = async (path: string, method = 'GET'): Promise<number> => {
+        const answer = await fetch(`${client.url}${path}`, { method })
+        await answer.arrayBuffer()
+        return answer.status
+      }
+      const pull = `/v2/some/app/manifests/${before.image.digest}`
+      assert.deepEqual([await status(pull), await status('/readyz')], [200, 200])
+      for (const put of [async () => {}, () => mkdir(root)]) {
+        await rename(root, away)
+        await put()
+        const asked = [await status(pull), await status('/v2/some/app/tags/list'), await status('/v2/some/app/blobs/uploads/', 'POST'), await status('/readyz')]
+        assert.deepEqual(asked, [503, 503, 503, 503])
+        assert.deepEqual(await readdir(root).catch(() => []), [])
+        await rm(root, { recursive: true, force: true })
+        await rename(away, root)
+        await until(async () => (await status('/readyz')) === 200, { what: 'it is ready again' })
+        assert.equal(await status(pull), 200)
+      }
+      await push(client, later)
+      disco.child.kill('SIGTERM')
+      const { code, err } = await disco.ended
+      assert.equal(code, 0)
+      assert.match(err, /"level":50.*the directory of the images, .* is gone: mount or put it back/)
+      assert.match(err, /"level":50.*the directory of the images, .* is another one than was opened/)
+    })
+  }
 
   it('keeps images in memory, in one process alone', async () => {
     const data = join(directory, 'memory')

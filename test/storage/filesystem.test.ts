@@ -9,24 +9,25 @@ import { uploadPlaces as places } from '../../src/registry/paths.ts'
 import { StorageFailedError, UploadUnknownError } from '../../src/storage/errors.ts'
 import { CommitLock } from '../../src/storage/filesystem/commit-lock.ts'
 import { Disk } from '../../src/storage/filesystem/disk.ts'
+import { RootedStore } from '../../src/storage/filesystem/rooted-store.ts'
 import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
 import { bytes, text } from '../contract/bytes.ts'
 import { objectStoreContract } from '../contract/object-store.ts'
 
-objectStoreContract('FilesystemStore', async () => {
+for (const Store of [FilesystemStore, RootedStore]) objectStoreContract(Store.name, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'disco-tree-'))
-  let store = await FilesystemStore.open(directory, { places })
-  const others: FilesystemStore[] = []
+  let store = await Store.open(directory, { places })
+  const others: (FilesystemStore | RootedStore)[] = []
   return {
     store,
     leavesOnly: true,
     reopen: async () => {
       await store.close()
-      store = await FilesystemStore.open(directory, { places })
+      store = await Store.open(directory, { places })
       return store
     },
     again: async () => {
-      const other = await FilesystemStore.open(directory, { places })
+      const other = await Store.open(directory, { places })
       others.push(other)
       return other
     },
@@ -218,4 +219,99 @@ describe('a directory that goes while it is open', () => {
     assert.equal(await lock.hold(Promise.resolve(1), async (prepared) => prepared), 1)
     await lock.close()
   }))
+})
+
+describe('a directory of images', () => {
+  async function drained(source: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const _ of source);
+  }
+
+  /** Whatever is asked. */
+  async function failsInAll(store: RootedStore, id: string): Promise<void> {
+    const data = text('upload')
+    const digest = digestOf(data)
+    const asked: Readonly<Record<string, () => Promise<unknown>>> = {
+      stat: () => store.stat('a'),
+      get: () => store.get('a'),
+      read: () => drained(store.read('a')),
+      list: () => store.list(''),
+      chunkHashes: () => store.chunkHashes('a'),
+      commit: () => store.commit({ changes: [{ put: 'b', data }] }),
+      'commit of an upload': () => store.commit({ uploads: [{ id, path: 'o', digest }] }),
+      'an expectation': () => store.commit({ expect: [{ path: 'a', data: undefined }] }),
+      'uploads.create': () => store.uploads.create('other', 'some/name'),
+      'uploads.stat': () => store.uploads.stat(id),
+      'uploads.append': () => store.uploads.append(id, 6, (async function* () { yield data })()),
+      'uploads.read': () => drained(store.uploads.read(id)),
+      'uploads.verify': () => store.uploads.verify(id, digest),
+      'uploads.remove': () => store.uploads.remove(id),
+      'uploads.list': () => store.uploads.list(),
+    }
+    for (const [what, ask] of Object.entries(asked)) await assert.rejects(ask(), (error) => error instanceof StorageFailedError && /directory of the images, .*: mount or put it back/.test(error.message), what)
+  }
+
+  for (const [what, put] of [
+    ['nothing', async () => {}],
+    ['an empty directory', (root: string) => mkdir(root)],
+    ['a directory with images of its own', async (root: string) => {
+      const other = await FilesystemStore.open(root, { places })
+      await other.commit({ changes: [{ put: 'a', data: text('of another') }] })
+      await other.close()
+    }],
+    ['a file', (root: string) => writeFile(root, '')],
+  ] as const) {
+    it(`fails while ${what} is in its place, changes nothing there, and goes on when it is back`, async () => {
+      const parent = await mkdtemp(join(tmpdir(), 'disco-rooted-'))
+      const [root, away] = [join(parent, 'root'), join(parent, 'away')]
+      const store = await RootedStore.open(root, { places })
+      try {
+        const data = text('upload')
+        await store.commit({ changes: [{ put: 'a', data: text('a') }] })
+        await store.uploads.create('u', 'some/name')
+        await store.uploads.append('u', 0, (async function* () { yield data })())
+        await rename(root, away)
+        await put(root)
+        const before = await readdir(parent, { recursive: true })
+        await failsInAll(store, 'u')
+        assert.deepEqual(await readdir(parent, { recursive: true }), before)
+        await rm(root, { recursive: true, force: true })
+        await rename(away, root)
+        await store.commit({ uploads: [{ id: 'u', path: 'o', digest: digestOf(data) }], changes: [{ put: 'b', data }] })
+        assert.deepEqual(await store.list(''), ['a', 'b', 'o'])
+        assert.deepEqual(bytes(await store.get('a')), text('a'))
+      } finally {
+        await store.close()
+        await rm(parent, { recursive: true })
+      }
+    })
+  }
+
+  it('acknowledges nothing that was under way when it went', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'disco-rooted-'))
+    const [root, away] = [join(parent, 'root'), join(parent, 'away')]
+    const disk = new HaltingDisk()
+    const store = await RootedStore.open(root, { places, disk })
+    try {
+      await store.uploads.create('u', 'some/name')
+      const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const appending = store.uploads.append('u', 0, (async function* () {
+        yield text('first')
+        reached.resolve()
+        await goOn.promise
+        yield text('later')
+      })())
+      disk.halts = true
+      const committing = store.commit({ changes: ['1', '2'].map((put) => ({ put, data: text(put) })) })
+      const failing = [appending, committing].map((each) => assert.rejects(each, /is another one than was opened/))
+      await Promise.all([reached.promise, disk.reached.promise])
+      await rename(root, away)
+      await mkdir(root)
+      goOn.resolve()
+      disk.goOn.resolve()
+      await Promise.all(failing)
+    } finally {
+      await store.close()
+      await rm(parent, { recursive: true })
+    }
+  })
 })
