@@ -3,6 +3,9 @@ import type { Opened } from '../bucket.ts'
 import { startIn } from '../content-range.ts'
 import type { GcsAuth } from './sdk.ts'
 
+/** Most bytes of one that are of use. */
+const EXPLANATION = 8 * 1024
+
 /** What an answer says that is none with the bytes. */
 class AnswerError extends Error {
   override readonly name = 'AnswerError'
@@ -55,12 +58,25 @@ export class GcsReads {
       for (const [key, value] of await this.#auth(url)) headers.set(key, value)
       signal.throwIfAborted()
       const answer = await fetch(url, { headers, signal: controller.signal })
-      if (answer.status !== 200 && answer.status !== 206) throw new AnswerError(answer.status, await answer.text())
+      if (answer.status !== 200 && answer.status !== 206) throw new AnswerError(answer.status, await explanationIn(answer))
       return opened(answer, (error) => controller.abort(error))
     } finally {
       signal.removeEventListener('abort', abort)
     }
   }
+}
+
+/** What an answer that is an error begins with. */
+async function explanationIn({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // Leaving the loop ends the answer.
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk)
+    size += chunk.byteLength
+    if (size >= EXPLANATION) break
+  }
+  return Buffer.concat(chunks).subarray(0, EXPLANATION).toString()
 }
 
 function opened({ headers, body }: Response, cut: (error?: Error) => void): GcsAnswer {
