@@ -90,6 +90,16 @@ describe('a Kubo with a cache in a bucket behind a bad network', { timeout: 600_
     })
   }
 
+  it('pulls what the cache lacks, when it takes little at a time', async (t) => {
+    await cache.purge()
+    const time = await way.with({ type: 'bandwidth', stream: 'upstream', attributes: { rate: 200 } }, () => pulled(kept))
+    t.diagnostic(String(Math.round(time)))
+    assert.ok(time < PULL, `${time} ms`)
+    await assertGlobal(client, kept.image.digest, kept.cid ?? '')
+    await filled(kept)
+    await cache.assertRight()
+  })
+
   it('pushes and pulls while its server is gone, and fills the cache when it is back', async (t) => {
     await bucket.kill()
     const fresh = await pushed()

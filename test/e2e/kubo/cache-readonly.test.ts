@@ -15,7 +15,7 @@ import { assertGlobal } from '../harness/verify.ts'
 
 const READONLY = { REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'true' }
 
-describe('a read-only server with a cache in front of a Kubo', { timeout: 300_000 }, () => {
+for (const [what, cacheOf] of [['a directory', CachePlace.directory], ['a bucket', CachePlace.bucket]] as const) describe(`a read-only server with a cache in front of a Kubo: ${what}`, { timeout: 300_000 }, () => {
   let scene: Scene
   let kubo: Kubo
   let cache: CachePlace
@@ -23,7 +23,7 @@ describe('a read-only server with a cache in front of a Kubo', { timeout: 300_00
   before(async () => {
     scene = await Scene.begin()
     kubo = await scene.kubo()
-    cache = await CachePlace.directory(scene)
+    cache = await cacheOf(scene)
   })
   after(() => scene.end())
 
