@@ -1,19 +1,22 @@
-/** Does `work` for every item, at most `limit` at once; results in the items' order. After a failure no more is begun. */
-export async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
+/**
+ * Does `work` with each, at most `limit` at once; results in the items' order. After a failure no more is begun, and the
+ * first one is thrown once nothing is under way any more: whoever gives back what was worked with pulls it from under nobody.
+ */
+export async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T, index: number) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length)
   const queue = items.entries()
-  let failed = false
+  const failures: unknown[] = []
   const worker = async (): Promise<void> => {
     for (const [index, item] of queue) {
-      if (failed) return
       try {
-        results[index] = await work(item)
+        results[index] = await work(item, index)
       } catch (error) {
-        failed = true
-        throw error
+        failures.push(error)
       }
+      if (failures.length > 0) return
     }
   }
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
+  if (failures.length > 0) throw failures[0]
   return results
 }

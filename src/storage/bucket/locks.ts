@@ -2,12 +2,12 @@ import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageFailedError } from '../errors.ts'
 import type { AbortOptions } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import type { Bucket } from './bucket.ts'
 import { keys } from './keys.ts'
 import { HeldLocks, type Held, type LockRecord } from './held-locks.ts'
 import { hasRunOut } from './lease-time.ts'
 import { Register } from './register.ts'
-import { withSeveral } from './several.ts'
 import { Turns } from './turns.ts'
 
 /** Locks in a bucket. Groups that share one wait for each other more often than they would have to. */
@@ -92,7 +92,7 @@ export class Locks {
   /** Gives the commit of a holder that has died, when one has, before all are taken. */
   async #takeAll(held: HeldLocks, names: readonly string[], deadline: number, signal: AbortSignal | undefined): Promise<string | undefined> {
     // All at once, which mostly succeeds; else what is taken in order cannot be waited for in a circle.
-    const first = await withSeveral(names, names.length, (name) => this.#try(held, name, signal))
+    const first = await inParallel(names, names.length, (name) => this.#try(held, name, signal))
     const missing = first.findIndex((outcome) => outcome !== 'taken')
     if (missing === -1) return undefined
     await this.#give(held, names.slice(missing))

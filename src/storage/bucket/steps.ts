@@ -1,8 +1,8 @@
 import { CHUNK_SIZE, type AbortOptions, type Change } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import { PAGE, type Bucket } from './bucket.ts'
 import type { Held } from './held-locks.ts'
 import { keys, type BucketPlaces } from './keys.ts'
-import { withSeveral } from './several.ts'
 
 /** Requests of one commit at a time. */
 const AT_ONCE = 32
@@ -32,8 +32,8 @@ export async function applySteps(
   for (const wave of wavesOf(steps, places)) {
     held.assert()
     const { signal } = held
-    if (wave instanceof Map) await withSeveral([...wave], AT_ONCE, ([path, data]) => bucket.put(path, data, { signal }))
-    else await withSeveral(wave, AT_ONCE, (step) => deleteTree(bucket, step.delete, (object) => step.except.includes(object.path) || isLater(object), { signal }))
+    if (wave instanceof Map) await inParallel([...wave], AT_ONCE, ([path, data]) => bucket.put(path, data, { signal }))
+    else await inParallel(wave, AT_ONCE, (step) => deleteTree(bucket, step.delete, (object) => step.except.includes(object.path) || isLater(object), { signal }))
   }
 }
 

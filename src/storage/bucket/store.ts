@@ -2,6 +2,7 @@ import { ConflictError } from '../errors.ts'
 import type {
   AbortOptions, Batch, ChunkHashes, Expectation, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions,
 } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import type { Bucket } from './bucket.ts'
 import { checkBucket } from './check.ts'
 import { ChunkObjects } from './chunk-objects.ts'
@@ -12,7 +13,6 @@ import { Locks } from './locks.ts'
 import { PiecePool } from './piece-pool.ts'
 import { readObject } from './reading.ts'
 import { Recovery } from './recovery.ts'
-import { withSeveral } from './several.ts'
 import { stepsOf } from './steps.ts'
 import { StreamHashes } from './stream-hashes.ts'
 import { Sweeper } from './sweeper.ts'
@@ -138,7 +138,7 @@ export class BucketStore implements ObjectStore, ChunkHashes {
         await this.bucket.put(first.put, first.data, options)
       } else if (expect.length > 0 || first !== undefined) {
         await this.#locks.hold(this.#groupsOf(expect, changes), options, async (held) => {
-          await withSeveral(expect, AT_ONCE, (expectation) => this.#check(expectation))
+          await inParallel(expect, AT_ONCE, (expectation) => this.#check(expectation))
           if (expect.length > 0) await this.#place(checked, uploads, options)
           options.signal?.throwIfAborted()
           await this.#journal.run(held, stepsOf(changes))
@@ -148,7 +148,7 @@ export class BucketStore implements ObjectStore, ChunkHashes {
       await Promise.all(checked.map(({ session }) => this.uploads.release(session)))
       throw error
     }
-    await withSeveral(checked, AT_ONCE, async ({ session }, index) => {
+    await inParallel(checked, AT_ONCE, async ({ session }, index) => {
       this.uploads.become(session, uploads[index]?.path ?? '')
       // The commit has happened. What is left of the upload, the purging takes up.
       await this.uploads.drop(session, { thoroughly: false }).catch(() => {})
@@ -157,7 +157,7 @@ export class BucketStore implements ObjectStore, ChunkHashes {
 
   /** Makes objects of uploads; where one is there already, it stays. */
   async #place(checked: readonly CheckedUpload[], uploads: readonly FinishedUpload[], options: AbortOptions): Promise<void> {
-    await withSeveral(checked, AT_ONCE, async ({ session, chunks }, index) => {
+    await inParallel(checked, AT_ONCE, async ({ session, chunks }, index) => {
       const path = uploads[index]?.path
       const pieces = session.record.pieces.map(({ name, size }) => ({ path: keys.piece(session.id, name), size }))
       if (path === undefined) return

@@ -3,12 +3,12 @@ import { abortable } from '../abortable.ts'
 import { DigestMismatchError, OffsetMismatchError, StorageFailedError, UploadUnknownError } from '../errors.ts'
 import { indexAfter, sortedNames } from '../name-order.ts'
 import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
+import { inParallel } from '../parallel.ts'
 import type { Bucket } from './bucket.ts'
 import { hashAll } from './hashing.ts'
 import { keys } from './keys.ts'
 import type { PiecePool } from './piece-pool.ts'
 import { Sessions } from './sessions.ts'
-import { withSeveral } from './several.ts'
 import { deletePaths } from './steps.ts'
 import type { Hashes, StreamHashes } from './stream-hashes.ts'
 import type { TakenSession } from './taken-session.ts'
@@ -116,7 +116,7 @@ export class BucketUploads implements UploadStore {
     const found: UploadStat[] = []
     for (let last = after; found.length < limit; ) {
       const ids = await this.#ids(last, limit, signal)
-      const stats = await withSeveral(ids, AT_ONCE, (id) => this.stat(id, { signal }))
+      const stats = await inParallel(ids, AT_ONCE, (id) => this.stat(id, { signal }))
       found.push(...stats.filter((stat) => stat !== undefined))
       last = ids.at(-1)
       if (last === undefined) break

@@ -2,10 +2,10 @@ import { hash, createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { StorageFailedError } from '../../errors.ts'
 import type { AbortOptions } from '../../object-store.ts'
+import { inParallel } from '../../parallel.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
 import { startIn } from '../content-range.ts'
 import { retried, type Faults } from '../retries.ts'
-import { withSeveral } from '../several.ts'
 import { chunksOf, collected, patienceFor, withinTime } from '../silence.ts'
 import { compose } from './composition.ts'
 import { AZURE_FAULTS, isAbsent, isBeyondEnd, isOtherKind, isUnlikeExpected } from './failures.ts'
@@ -117,7 +117,7 @@ export class AzureBucket implements Bucket {
   }
 
   async delete(paths: readonly string[], { signal }: AbortOptions = {}): Promise<void> {
-    await withSeveral(paths, AT_ONCE, (path) =>
+    await inParallel(paths, AT_ONCE, (path) =>
       this.#asking(`DELETE ${path}`, signal, nothing, (abortSignal) => this.blob(path).deleteIfExists({ abortSignal, deleteSnapshots: 'include' })))
   }
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { AbortOptions } from '../../object-store.ts'
+import { inParallel } from '../../parallel.ts'
 import type { Piece } from '../bucket.ts'
 import { retried } from '../retries.ts'
-import { withSeveral } from '../several.ts'
 import { patienceFor, withinTime } from '../silence.ts'
 import type { AzureBucket } from './bucket.ts'
 import { isOtherKind, isUnstaged } from './failures.ts'
@@ -30,7 +30,7 @@ async function composeOnce(bucket: AzureBucket, pieces: readonly Piece[], to: st
   const target = bucket.blob(to)
   // All blocks of a blob have names of one length, also those that others stage.
   const salt = randomBytes(12).toString('hex')
-  const ids = await withSeveral(pieces, AT_ONCE, async ({ path, size }, index) => {
+  const ids = await inParallel(pieces, AT_ONCE, async ({ path, size }, index) => {
     const id = Buffer.from(`${salt}${String(index).padStart(6, '0')}`).toString('base64')
     const source = bucket.blob(path)
     await retried(bucket.faults, `COPY to ${to}`, { signal, answers: isOtherKind }, () => withinTime(signal, async (abortSignal) => {

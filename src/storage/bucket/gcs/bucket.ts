@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { AbortOptions } from '../../object-store.ts'
+import { inParallel } from '../../parallel.ts'
 import { PAGE, type Bucket, type Found, type Opened, type OpenOptions, type Page, type PageOptions, type Piece, type PieceSizes, type Small } from '../bucket.ts'
 import { retried, type Faults } from '../retries.ts'
-import { withSeveral } from '../several.ts'
 import { collected, patienceFor, withinTime } from '../silence.ts'
 import { compose } from './composition.ts'
 import { GCS_FAULTS, isAbsence, isAbsent, isBeyondEnd, isUnlikeExpected } from './failures.ts'
@@ -130,7 +130,7 @@ export class GcsBucket implements Bucket {
   }
 
   async delete(paths: readonly string[], { signal }: AbortOptions = {}): Promise<void> {
-    await withSeveral(paths, AT_ONCE, (path) => this.#asking(`DELETE ${path}`, signal, nothing, () => this.file(path).delete({ ignoreNotFound: true })))
+    await inParallel(paths, AT_ONCE, (path) => this.#asking(`DELETE ${path}`, signal, nothing, () => this.file(path).delete({ ignoreNotFound: true })))
   }
 
   /** What is signed for GET is not for HEAD. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AbortOptions } from '../../object-store.ts'
+import { inParallel } from '../../parallel.ts'
 import type { Piece } from '../bucket.ts'
-import { withSeveral } from '../several.ts'
 import type { GcsBucket } from './bucket.ts'
 
 /** Objects that one may be composed of at a time: Google's limit. */
@@ -18,7 +18,7 @@ export async function compose(bucket: GcsBucket, pieces: readonly Piece[], to: s
   try {
     while (parts.length > MOST) {
       const groups = Array.from({ length: Math.ceil(parts.length / MOST) }, (_, index) => parts.slice(index * MOST, (index + 1) * MOST))
-      parts = await withSeveral(groups, AT_ONCE, async (group) => {
+      parts = await inParallel(groups, AT_ONCE, async (group) => {
         const name = `${first.path}-${randomBytes(6).toString('hex')}`
         between.push(name)
         await bucket.combine(group, name, { signal })

@@ -3,12 +3,12 @@ import {
 } from '@aws-sdk/client-s3'
 import { StorageFailedError } from '../../errors.ts'
 import type { AbortOptions } from '../../object-store.ts'
+import { inParallel } from '../../parallel.ts'
 import type { Piece } from '../bucket.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isNoSuchUpload } from './failures.ts'
 import { MAX_PARTS, MIN_PART } from './options.ts'
 import { withRetries } from './sending.ts'
-import { withSeveral } from '../several.ts'
 
 interface Source extends Piece {
   /** `bytes=0-9`, unless it is all. */
@@ -36,7 +36,7 @@ export async function compose(bucket: S3Bucket, pieces: readonly Piece[], to: st
   const { UploadId } = await withRetries(`parts of ${to}`, signal, nothing, (sending) =>
     bucket.client.send(new CreateMultipartUploadCommand({ ...target, ...bucket.newObject() }), sending))
   try {
-    const parts = await withSeveral(sources, multipartCopyMaxConcurrency, async ({ path, range }, index): Promise<CompletedPart> => {
+    const parts = await inParallel(sources, multipartCopyMaxConcurrency, async ({ path, range }, index): Promise<CompletedPart> => {
       const input = { ...target, UploadId, PartNumber: index + 1, CopySource: bucket.source(path), ...(range === undefined ? {} : { CopySourceRange: range }) }
       const { CopyPartResult } = await withRetries(`COPY to ${to}`, signal, nothing, (sending) => bucket.client.send(new UploadPartCopyCommand(input), sending))
       return { PartNumber: index + 1, ETag: CopyPartResult?.ETag ?? '' }
