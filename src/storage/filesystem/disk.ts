@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
 import { StorageFailedError } from '../errors.ts'
 import { syncDirectory } from '../files/medium.ts'
+import { inParallel } from '../parallel.ts'
 
 /**
  * Everything that a filesystem store does to its medium, one step a method: where a test cuts it off. Modes are the
@@ -72,11 +73,7 @@ export function tolerating(...codes: readonly string[]): (error: NodeJS.ErrnoExc
 
 /** Does work with each, a few at a time. Throws what the first that fails throws, once nothing is under way any more. */
 export async function withEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < items.length; at += AT_ONCE) {
-    const settled = await Promise.allSettled(items.slice(at, at + AT_ONCE).map(work))
-    const failed = settled.find((outcome) => outcome.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
-  }
+  await inParallel(items, AT_ONCE, work)
 }
 
 /** Does something with the medium. @throws StorageFailedError for what the system said, all other errors as they are */
