@@ -46,12 +46,15 @@ async function openAt(place: Place, { data, readonly, redirect = true, redirectD
   const index = await EmbeddedDagIndex.open(database, store, { apart: true, shownBy })
   const images = parts.adopt(new ImageIndexer({ store, index, provides: index, log: log.child({ name: 'index' }) }), (created) => created.close())
   const sent = linksOf({ redirect, redirectDisabled }, links)
-  return { ...withIndexOf(store, index, new LateBlocks(index.blocks, images)), links: sent, database, images, shared: true, close: () => parts.disposeAsync() }
+  const blocks = new LateBlocks(index.blocks, images)
+  // Peers ask everybody for anything: they take no turns away from clients, and nobody is kept waiting behind them.
+  const peers = new LateBlocks(index.blocks, images, { queue: 0 })
+  return { ...withIndexOf(store, index, blocks, peers), links: sent, database, images, shared: true, close: () => parts.disposeAsync() }
 }
 
-function withIndexOf(store: ObjectStore & ChunkHashes, index: EmbeddedDagIndex, blocks: BlockReader = index.blocks): Omit<OwnStorage, 'database' | 'shared' | 'close'> {
+function withIndexOf(store: ObjectStore & ChunkHashes, index: EmbeddedDagIndex, blocks: BlockReader = index.blocks, peers: BlockReader = blocks): Omit<OwnStorage, 'database' | 'shared' | 'close'> {
   return {
     store, index, blocks, provides: index, queue: index.queue, indexed: () => index.blocks.objects, checks: [], background: [],
-    network: (ground) => embeddedNetwork(ground, store, index, blocks),
+    network: (ground) => embeddedNetwork(ground, store, index, peers),
   }
 }

@@ -1,22 +1,28 @@
 import type { CID } from 'multiformats/cid'
 import type { BlockReader, ReadBlockOptions } from '../ipfs/node.ts'
+import { Turns } from '../ipfs/turns.ts'
+import { BoundedMap } from '../oci/bounded-map.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { untilAborted } from '../oci/until-aborted.ts'
 import { StorageFailedError } from '../storage/errors.ts'
 import type { AbortOptions } from '../storage/object-store.ts'
 import type { ImageIndexer } from './image-indexer.ts'
 import { isCid } from './names.ts'
 
 export interface LateBlocksOptions {
-  /** Looks into the store in a second at most: strangers ask for anything. @default 32 */
+  /** Looks into the store in any second at most: strangers ask for anything. @default 32 */
   readonly looks?: number | undefined
+  /** How many more may wait a second at most for their turn: few, for who waits has room that is for those who are served. @default 8 */
+  readonly queue?: number | undefined
   /** For how long it is waited until an image is indexed, in milliseconds. @default 5000 */
   readonly wait?: number | undefined
-  /** Milliseconds since whenever. @default performance.now */
-  readonly now?: (() => number) | undefined
+  /** For how long what was not there is not looked for again, in milliseconds. @default 2000 */
+  readonly forget?: number | undefined
 }
 
-/** How long what was not there is not looked for again, in milliseconds, and how much of it is remembered. */
-const FORGOTTEN_AFTER = 2_000
+/** How much of what was not there is remembered. */
 const REMEMBERED = 4_096
+const SECOND = 1_000
 
 /**
  * The blocks that are here, also of images which another Disco has put into the store a moment ago: where the index knows
@@ -25,29 +31,35 @@ const REMEMBERED = 4_096
 export class LateBlocks implements BlockReader {
   readonly #blocks: BlockReader
   readonly #images: Pick<ImageIndexer, 'index'>
-  readonly #looks: number
   readonly #wait: number
-  readonly #now: () => number
-  /** When they were missed, by their names; the oldest first. */
-  readonly #missed = new Map<string, number>()
-  #second = 0
-  #looked = 0
+  /** Turns to look, each for a second. */
+  readonly #turns: Turns
+  /** How many may have one or wait for one. */
+  readonly #room: number
+  #asked = 0
+  /** Looks under way, by the names of what is looked for. */
+  readonly #looks = new Map<string, Promise<boolean>>()
+  readonly #missed: BoundedMap<true>
 
-  constructor(blocks: BlockReader, images: Pick<ImageIndexer, 'index'>, { looks = 32, wait = 5_000, now = () => performance.now() }: LateBlocksOptions = {}) {
+  constructor(blocks: BlockReader, images: Pick<ImageIndexer, 'index'>, { looks = 32, queue = 8, wait = 5_000, forget = 2_000 }: LateBlocksOptions = {}) {
     this.#blocks = blocks
     this.#images = images
-    this.#looks = looks
     this.#wait = wait
-    this.#now = now
+    this.#turns = new Turns(looks)
+    this.#room = looks + queue
+    this.#missed = new BoundedMap(REMEMBERED, forget)
   }
 
-  /** @throws StorageFailedError where an image is here, and is still being indexed */
+  /**
+   * @throws StorageFailedError where an image is here, and is still being indexed
+   * @throws RegistryError UNAVAILABLE where too much is asked for to look whether it is here
+   */
   async get(cid: CID, options?: ReadBlockOptions): Promise<Uint8Array | undefined> {
     const bytes = await this.#blocks.get(cid, options)
     return bytes === undefined && (await this.#comes(cid, options)) ? this.#blocks.get(cid, options) : bytes
   }
 
-  /** @throws StorageFailedError as `get` */
+  /** @throws StorageFailedError, RegistryError as `get` */
   async has(cid: CID, options?: AbortOptions): Promise<boolean> {
     return (await this.#blocks.has(cid, options)) || ((await this.#comes(cid, options)) && this.#blocks.has(cid, options))
   }
@@ -55,32 +67,35 @@ export class LateBlocks implements BlockReader {
   async #comes(cid: CID, { signal }: AbortOptions = {}): Promise<boolean> {
     const root = cid.toV1()
     const name = root.toString()
-    if (!isCid(name) || !this.#mayLook(name)) return false
+    if (!isCid(name) || this.#missed.get(name) === true) return false
+    const look = this.#looks.get(name) ?? this.#begin(root, name)
     const timeout = AbortSignal.timeout(this.#wait)
     try {
-      if (await this.#images.index(root, { signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) })) return true
+      return await untilAborted(look, signal === undefined ? timeout : AbortSignal.any([signal, timeout]))
     } catch (cause) {
       signal?.throwIfAborted()
       if (timeout.aborted) throw new StorageFailedError(`the blocks of ${name} are still being indexed`, { cause })
       throw cause
     }
-    this.#miss(name)
-    return false
   }
 
-  #mayLook(name: string): boolean {
-    const now = this.#now()
-    const missed = this.#missed.get(name)
-    if (missed !== undefined && now - missed < FORGOTTEN_AFTER) return false
-    const second = Math.floor(now / 1000)
-    if (second !== this.#second) [this.#second, this.#looked] = [second, 0]
-    return this.#looked++ < this.#looks
+  /** What was not looked for is not said to be absent. */
+  #begin(root: CID, name: string): Promise<boolean> {
+    if (this.#asked >= this.#room) throw new RegistryError('UNAVAILABLE', 'too much is asked for that is not indexed here, try again', { headers: { 'Retry-After': '1' } })
+    this.#asked++
+    const look = this.#look(root, name).finally(() => this.#looks.delete(name))
+    this.#looks.set(name, look)
+    return look
   }
 
-  #miss(name: string): void {
-    this.#missed.delete(name)
-    this.#missed.set(name, this.#now())
-    const [oldest] = this.#missed.keys()
-    if (this.#missed.size > REMEMBERED && oldest !== undefined) this.#missed.delete(oldest)
+  async #look(root: CID, name: string): Promise<boolean> {
+    const endTurn = await this.#turns.take()
+    setTimeout(() => {
+      this.#asked--
+      endTurn()
+    }, SECOND).unref()
+    const comes = await this.#images.index(root)
+    if (!comes) this.#missed.set(name, true)
+    return comes
   }
 }

@@ -18,18 +18,31 @@ interface Running {
   readonly address: string
 }
 
-async function directoryOf(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'disco-other-storage-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
+/** Discos below one directory: they are stopped before it goes. */
+class Scene {
+  readonly base: string
+  readonly #discos: Disco[] = []
 
-async function start(t: TestContext, options: DiscoOptions): Promise<Running> {
-  const disco = await createDisco({ ...LOCAL, ...options })
-  t.after(() => disco.stop())
-  let address = ''
-  const url = await disco.start({ onNode: (info) => (address = info?.addresses[0] ?? '') })
-  return { disco, url, address }
+  private constructor(base: string) {
+    this.base = base
+  }
+
+  static async begin(t: TestContext): Promise<Scene> {
+    const scene = new Scene(await mkdtemp(join(tmpdir(), 'disco-other-storage-')))
+    t.after(async () => {
+      for (const disco of scene.#discos) await disco.stop()
+      await rm(scene.base, { recursive: true, force: true })
+    })
+    return scene
+  }
+
+  async start(options: DiscoOptions): Promise<Running> {
+    const disco = await createDisco({ ...LOCAL, ...options })
+    this.#discos.push(disco)
+    let address = ''
+    const url = await disco.start({ onNode: (info) => (address = info?.addresses[0] ?? '') })
+    return { disco, url, address }
+  }
 }
 
 async function open(data: string, storageFilesystem: string | undefined): Promise<OwnStorage> {
@@ -51,11 +64,12 @@ async function pullStatus({ url }: Running, cid: string): Promise<number> {
 describe('a data directory whose storage is another than before', () => {
   for (const before of ['a directory', 'itself'] as const) {
     it(`has nothing of what is in the one before, ${before}, and all of it where that is back`, async (t) => {
-      const base = await directoryOf(t)
+      const scene = await Scene.begin(t)
+      const { base } = scene
       const data = join(base, 'data')
       const old = before === 'itself' ? undefined : join(base, 'old')
       const other = join(base, 'other')
-      const first = await start(t, { data, storageFilesystem: old })
+      const first = await scene.start({ data, storageFilesystem: old })
       const { cid, layer } = await pushImage(first.disco.registry)
       const root = CID.parse(cid)
       const listed = fileBlocks(layer)
@@ -64,10 +78,10 @@ describe('a data directory whose storage is another than before', () => {
       const storage = await open(data, other)
       for (const each of [root, ...listed]) assert.equal(await (storage.blocks ?? assert.fail()).has(each), false)
       await storage.close()
-      const second = await start(t, { data, storageFilesystem: other })
+      const second = await scene.start({ data, storageFilesystem: other })
       for (const each of [root, ...listed]) assert.equal(await rawStatus(second, each), 404)
       assert.equal(await pullStatus(second, cid), 404)
-      const asking = await start(t, { data: join(base, 'asking'), peer: [second.address] })
+      const asking = await scene.start({ data: join(base, 'asking'), peer: [second.address] })
       assert.equal(await pullStatus(asking, cid), 404)
       // Its blocks are laid out already: it is whole as soon as it is there.
       assert.equal((await pushImage(second.disco.registry)).cid, cid)
@@ -75,17 +89,18 @@ describe('a data directory whose storage is another than before', () => {
       assert.equal(await pullStatus(asking, cid), 200)
       await second.disco.stop()
 
-      const third = await start(t, { data, storageFilesystem: old })
+      const third = await scene.start({ data, storageFilesystem: old })
       for (const each of [root, ...listed]) assert.equal(await rawStatus(third, each), 200)
-      const askingAgain = await start(t, { data: join(base, 'asking again'), peer: [third.address] })
+      const askingAgain = await scene.start({ data: join(base, 'asking again'), peer: [third.address] })
       assert.equal(await pullStatus(askingAgain, cid), 200)
     })
   }
 
   it('has nothing of what was taken out of it, while it runs', async (t) => {
-    const base = await directoryOf(t)
+    const scene = await Scene.begin(t)
+    const { base } = scene
     const tree = join(base, 'tree')
-    const one = await start(t, { data: join(base, 'data'), storageFilesystem: tree })
+    const one = await scene.start({ data: join(base, 'data'), storageFilesystem: tree })
     const { cid, layer } = await pushImage(one.disco.registry)
     const blocks = [CID.parse(cid), ...fileBlocks(layer)]
     for (const each of blocks) assert.equal(await rawStatus(one, each), 200)
@@ -97,9 +112,10 @@ describe('a data directory whose storage is another than before', () => {
   })
 
   it('fails where that can not be read, which is no absence', async (t) => {
-    const base = await directoryOf(t)
+    const scene = await Scene.begin(t)
+    const { base } = scene
     const tree = join(base, 'tree')
-    const one = await start(t, { data: join(base, 'data'), storageFilesystem: tree })
+    const one = await scene.start({ data: join(base, 'data'), storageFilesystem: tree })
     const { cid, layer } = await pushImage(one.disco.registry)
     await rename(join(tree, 'docker'), join(tree, 'away'))
     await symlink('docker', join(tree, 'docker'))

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
+import { RegistryError } from '../../../oci/errors.ts'
 import type { Logger } from '../../../telemetry/logger.ts'
 import type { BlockReader } from '../../node.ts'
 import { MAX_BLOCK_SIZE } from '../../unixfs/block.ts'
@@ -120,7 +121,9 @@ export class BitswapServer {
       const block = await this.#blocks.get(cid)
       return block !== undefined && block.length <= MAX_BLOCK_SIZE ? { prefix: blockPrefix(cid), data: block } : false
     } catch (err) {
-      this.#log.warn({ cid: cid.toString(), err }, 'bitswap: a wanted block could not be read')
+      // What strangers ask for in great number is not said as often.
+      const level = err instanceof RegistryError && err.code === 'UNAVAILABLE' ? 'debug' : 'warn'
+      this.#log[level]({ cid: cid.toString(), err }, 'bitswap: a wanted block could not be read')
       return false
     }
   }
