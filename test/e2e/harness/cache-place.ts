@@ -81,10 +81,11 @@ export class CachePlace {
 /** Below the tree's root: all of an image of one platform that both stores have. */
 export async function sharedPaths(client: RegistryClient, cid: string, digest: string): Promise<string[]> {
   const { config, layers } = JSON.parse((await client.manifest(cid, 'latest')).bytes.toString()) as { config: { digest: string }; layers: { digest: string }[] }
-  return [`repositories/${cid}`, `repositories/${hexOf(digest)}`, ...[digest, config.digest, ...layers.map((layer) => layer.digest)].map(blobPath)]
+  return pathsOf(cid, digest, [config, ...layers].map((blob) => blob.digest))
 }
 
-function blobPath(digest: string): string {
-  const hex = hexOf(digest)
-  return `blobs/sha256/${hex.slice(0, 2)}/${hex}/data`
+/** The same, where its blobs are known. */
+export function pathsOf(cid: string, digest: string, blobs: readonly string[]): string[] {
+  const hexes = [digest, ...blobs].map(hexOf)
+  return [`repositories/${cid}`, `repositories/${hexOf(digest)}`, ...hexes.map((hex) => `blobs/sha256/${hex.slice(0, 2)}/${hex}/data`)]
 }

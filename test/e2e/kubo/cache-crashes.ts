@@ -7,17 +7,17 @@ import { assertPromises } from '../../crash/promises.ts'
 import { push, pushAttempt, resumeUploads, type PushAttempt } from '../../crash/push-attempt.ts'
 import { randomImage } from '../../crash/random-image.ts'
 import { StoreReader } from '../../../src/storage/embedded/store-reader.ts'
-import { sharedPaths, type CachePlace } from '../harness/cache-place.ts'
+import { pathsOf, sharedPaths, type CachePlace } from '../harness/cache-place.ts'
 import type { DiscoServer } from '../harness/disco.ts'
 import type { Kubo } from '../harness/kubo.ts'
-import { RegistryClient } from '../harness/registry-client.ts'
+import { RegistryClient, digestOf } from '../harness/registry-client.ts'
 import { Scene } from '../harness/scene.ts'
 import { until } from '../harness/until.ts'
 import { assertGlobal } from '../harness/verify.ts'
 
 const KILLS = 8
 const AT_ONCE = 2
-const LARGEST = 3 << 20
+const LARGEST = 2 << 20
 const SEED = 20_261_124
 
 export interface CrashScene {
@@ -93,6 +93,22 @@ export function cacheCrashes({ what, withKubo, cacheOf }: CrashScene): void {
       t.diagnostic(JSON.stringify(counts))
     })
 
+    it('brings into the cache what it had acknowledged and not yet copied, without being asked for it', async () => {
+      const server = await start('data')
+      const attempts = [0, 1, 2].map((number) => pushAttempt(`unasked/${number}`, 'latest', randomImage(`unasked ${what} ${number}`, LARGEST)))
+      await Promise.any(attempts.map((attempt) => push(new RegistryClient(server.url), attempt)))
+      await server.kill()
+      const again = await start('data')
+      for (const attempt of attempts) {
+        const { cid, image: { digest, blobs } } = attempt
+        if (cid === undefined) continue
+        // The locks that somebody died with hold for twenty seconds in a bucket.
+        await cache.assertHas(pathsOf(cid, digest, blobs.map(digestOf)), 60_000)
+        acknowledged.push(attempt)
+      }
+      await again.stop()
+    })
+
     it('has all of it in IPFS alone', async () => {
       await cache.purge()
       const server = await start('data', false)
@@ -106,7 +122,7 @@ export function cacheCrashes({ what, withKubo, cacheOf }: CrashScene): void {
       for (const { cid = '', image: { digest } } of acknowledged) {
         const paths = await sharedPaths(client, cid, digest)
         await assertGlobal(client, digest, cid)
-        await cache.assertHas(paths)
+        await cache.assertHas(paths, 30_000)
       }
       await until(async () => (await notes('data')).length === 0, { what: 'nothing is owed' })
       await server.stop()
