@@ -53,7 +53,7 @@ const LANDING_MS = 40_000
 export async function assertClonable(client: RegistryClient, digest: string, cid: string): Promise<void> {
   await assertComplete(client, cid, 'latest', digest)
   const deadline = Date.now() + LANDING_MS
-  while (Date.now() < deadline && (await client.tags(hexOf(digest))) === undefined) await sleep(50)
+  while (Date.now() < deadline && (await client.manifest(hexOf(digest), cid)).status !== 200) await sleep(50)
   await assertGlobal(client, digest, cid)
 }
 
