@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { digestOf } from '../../src/oci/digest.ts'
 import { uploadPlaces as places } from '../../src/registry/paths.ts'
-import { StorageFailedError, UploadUnknownError } from '../../src/storage/errors.ts'
+import { ObjectUnknownError, StorageFailedError, UploadUnknownError } from '../../src/storage/errors.ts'
 import { CommitLock } from '../../src/storage/filesystem/commit-lock.ts'
 import { Disk } from '../../src/storage/filesystem/disk.ts'
 import { RootedStore } from '../../src/storage/filesystem/rooted-store.ts'
 import { FilesystemStore } from '../../src/storage/filesystem/store.ts'
-import { bytes, text } from '../contract/bytes.ts'
+import { bytes, collect, fill, text } from '../contract/bytes.ts'
 import { objectStoreContract } from '../contract/object-store.ts'
 
 for (const Store of [FilesystemStore, RootedStore]) objectStoreContract(Store.name, async () => {
@@ -43,7 +47,56 @@ for (const Store of [FilesystemStore, RootedStore]) objectStoreContract(Store.na
   }
 })
 
+/** Reading one of them waits for somebody who writes, where it is opened as a file is. */
+const NO_FILES = {
+  'a pipe': (path: string) => promisify(execFile)('mkfifo', [path]),
+  'a socket': async (path: string) => {
+    const server = createServer().listen(path)
+    await once(server, 'listening')
+    return () => server.close()
+  },
+  'a device': (path: string) => symlink('/dev/zero', path),
+}
+
 describe('FilesystemStore', () => {
+  for (const [what, make] of Object.entries(NO_FILES)) {
+    it(`has no object where ${what} is, waits for none, and may put one there`, { timeout: 10_000 }, async (t) => {
+      const directory = await mkdtemp(join(tmpdir(), 'disco-tree-'))
+      const store = await FilesystemStore.open(directory, { places })
+      await store.commit({ changes: [{ put: 'd/o', data: text('o') }] })
+      const end = await make(join(directory, 'd/x'))
+      t.after(() => (typeof end === 'function' ? end() : undefined))
+      // More than there are threads.
+      for (const found of await Promise.all(Array.from({ length: 20 }, () => store.get('d/x')))) assert.equal(found, undefined)
+      assert.equal(await store.stat('d/x'), undefined)
+      await assert.rejects(collect(store.read('d/x')), ObjectUnknownError)
+      await assert.rejects(store.chunkHashes('d/x'), ObjectUnknownError)
+      assert.deepEqual(await store.list('d'), ['o'])
+      await store.commit({ expect: [{ path: 'd/x', data: undefined }], changes: [{ put: 'd/x', data: text('x') }] })
+      assert.deepEqual(bytes(await store.get('d/x')), text('x'))
+      await store.close()
+      await rm(directory, { recursive: true })
+    })
+  }
+
+  it('takes pipes among what it notes for itself for nothing', { timeout: 10_000 }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'disco-tree-'))
+    const store = await FilesystemStore.open(directory, { places })
+    const data = bytes(fill(3_000_000))
+    await store.uploads.create('u', 'some/name')
+    await store.uploads.append('u', 0, (async function* () { yield data })())
+    await store.commit({ uploads: [{ id: 'u', path: 'o', digest: digestOf(data) }] })
+    const hashes = bytes(await store.chunkHashes('o'))
+    for (const path of ['.disco-chunks.o', '.disco/commit.json']) {
+      await rm(join(directory, path), { force: true })
+      await promisify(execFile)('mkfifo', [join(directory, path)])
+    }
+    assert.deepEqual(bytes(await store.chunkHashes('o')), hashes)
+    await store.commit({ changes: ['1', '2'].map((put) => ({ put, data: text(put) })) })
+    await store.close()
+    await rm(directory, { recursive: true })
+  })
+
   it('lets others commit, however many it has to commit itself', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'disco-tree-'))
     const [busy, other] = [await FilesystemStore.open(directory, { places }), await FilesystemStore.open(directory, { places })]

@@ -1,10 +1,10 @@
 import { createHash, hash, randomUUID } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ObjectUnknownError, StorageFailedError } from '../errors.ts'
 import type { HashPool } from '../files/hash-pool.ts'
 import { CHUNK_SIZE, type AbortOptions } from '../object-store.ts'
-import { type Disk, onDisk, unlessThere } from './disk.ts'
+import { type Disk, onDisk, readFile, unlessThere } from './disk.ts'
 import { chunkFile, type TreePaths } from './tree-paths.ts'
 
 const HASH_SIZE = 32
@@ -54,7 +54,7 @@ export class ChunkFiles {
   }
 
   async #load(file: string, { key, size }: State): Promise<Uint8Array | undefined> {
-    const data = size <= CHUNK_SIZE ? undefined : await onDisk(file, () => readFile(chunkFile(file)).catch(unlessThere))
+    const data = size <= CHUNK_SIZE ? undefined : await onDisk(file, () => readFile(chunkFile(file)))
     if (data?.byteLength !== (Math.ceil(size / CHUNK_SIZE) + 1) * HASH_SIZE) return undefined
     const chunks = data.subarray(HASH_SIZE)
     return checksum(key, chunks).equals(data.subarray(0, HASH_SIZE)) ? chunks : undefined

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
 import { StorageFailedError } from '../errors.ts'
 import { syncDirectory } from '../files/medium.ts'
@@ -68,6 +69,29 @@ export function unlessThere(error: NodeJS.ErrnoException): undefined {
 export function tolerating(...codes: readonly string[]): (error: NodeJS.ErrnoException) => void {
   return (error) => {
     if (error.code === undefined || !codes.includes(error.code)) throw error
+  }
+}
+
+/** What is no file and can't be opened without waiting: a socket, a device that nothing is behind. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(['ENXIO', 'ENODEV', 'EOPNOTSUPP'])
+
+/** Opens a file to be read; undefined where there is none. What else is there never keeps a thread waiting, as a pipe would. */
+export async function openFile(path: string): Promise<FileHandle | undefined> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    return NO_FILE.has(error.code) ? undefined : unlessThere(error)
+  })
+  if (handle === undefined || (await handle.stat()).isFile()) return handle
+  await handle.close()
+  return undefined
+}
+
+/** The bytes of a file; undefined where there is none. */
+export async function readFile(path: string): Promise<Buffer | undefined> {
+  const handle = await openFile(path)
+  try {
+    return await handle?.readFile()
+  } finally {
+    await handle?.close()
   }
 }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { lstat, readFile } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { StorageFailedError } from '../errors.ts'
-import { tolerating, unlessThere, withEach, type Disk } from './disk.ts'
+import { readFile, tolerating, unlessThere, withEach, type Disk } from './disk.ts'
 import { TreeChange } from './tree-change.ts'
 import type { TreePaths } from './tree-paths.ts'
 
@@ -51,8 +51,8 @@ export class Journal {
     return (await this.#read())?.includes(name) === true
   }
 
-  #read(): Promise<string | undefined> {
-    return readFile(this.#paths.journal, 'utf8').catch(unlessThere)
+  async #read(): Promise<string | undefined> {
+    return (await readFile(this.#paths.journal))?.toString()
   }
 
   async #record(steps: readonly Step[], change: TreeChange, noted: () => void): Promise<void> {

@@ -78,7 +78,8 @@ export class Listing {
       return unlessThere(error)
     })
     if (entries === undefined) return false
-    if (entries === 'object') return true
+    // Or what is no file either, which nobody could read.
+    if (entries === 'object') return (await stat(file).catch(unlessThere))?.isFile() === true
     const directories: string[] = []
     for await (const entry of entries) {
       const child = `${path}/${entry.name}`

@@ -1,8 +1,8 @@
-import { open, readFile, stat, type FileHandle } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { ObjectUnknownError } from '../errors.ts'
 import { FileStreams } from '../files/file-streams.ts'
 import type { AbortOptions, ListOptions, ObjectReader, ObjectStat, ReadOptions } from '../object-store.ts'
-import { onDisk, unlessThere } from './disk.ts'
+import { onDisk, openFile, readFile, unlessThere } from './disk.ts'
 import { Listing } from './listing.ts'
 import { TreePaths, type UploadPlaces } from './tree-paths.ts'
 
@@ -27,15 +27,13 @@ export class FilesystemReader implements ObjectReader {
   async get(path: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
     options.signal?.throwIfAborted()
     const file = this.paths.file(path)
-    return onDisk(path, () => readFile(file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'EISDIR') return undefined
-      return unlessThere(error)
-    }))
+    return onDisk(path, () => readFile(file))
   }
 
   async *read(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
     options.signal?.throwIfAborted()
-    const handle = await this.#open(path)
+    const file = this.paths.file(path)
+    const handle = await onDisk(path, () => openFile(file))
     if (handle === undefined) throw new ObjectUnknownError(path)
     yield* this.streams.read(handle, options)
   }
@@ -43,17 +41,5 @@ export class FilesystemReader implements ObjectReader {
   async list(directory: string, options: ListOptions = {}): Promise<string[]> {
     options.signal?.throwIfAborted()
     return onDisk(directory, () => this.#listing.page(directory, options))
-  }
-
-  async #open(path: string): Promise<FileHandle | undefined> {
-    const file = this.paths.file(path)
-    return onDisk(path, async () => {
-      const handle = await open(file, 'r').catch(unlessThere)
-      if (handle === undefined) return undefined
-      // A directory can be opened as well.
-      if ((await handle.stat()).isFile()) return handle
-      await handle.close()
-      return undefined
-    })
   }
 }

@@ -1,9 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { UploadBusyError, UploadUnknownError } from '../errors.ts'
 import { FileLock } from '../file-lock.ts'
 import { sortedNames } from '../name-order.ts'
-import { tolerating, unlessThere, type Disk } from './disk.ts'
+import { readFile, tolerating, unlessThere, type Disk } from './disk.ts'
 import { TreeChange } from './tree-change.ts'
 import type { TreePaths } from './tree-paths.ts'
 
@@ -57,7 +57,7 @@ export class Sessions {
 
   /** Undefined where it was not begun, or not to its end, or has gone. */
   async find(id: string): Promise<Session | undefined> {
-    const repository = await readFile(join(this.#paths.session(id), 'repository'), 'utf8').catch(unlessThere)
+    const repository = (await readFile(join(this.#paths.session(id), 'repository')))?.toString()
     if (repository === undefined || repository === '') return undefined
     return { id, repository, data: join(this.#paths.upload(repository, id), 'data') }
   }

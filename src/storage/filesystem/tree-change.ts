@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { access, constants, lstat, readdir, readFile } from 'node:fs/promises'
+import { access, constants, lstat, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StorageFailedError } from '../errors.ts'
-import { tolerating, unlessThere, withEach, type Disk } from './disk.ts'
+import { readFile, tolerating, unlessThere, withEach, type Disk } from './disk.ts'
 import { chunkFile, type TreePaths } from './tree-paths.ts'
 
 /** Others may remove a directory that has just been made, before anything is in it: so often it is made again. */
@@ -47,7 +47,7 @@ export class TreeChange {
     const target = this.#paths.file(path)
     const found = await lstat(target).catch(unlessThere)
     if (found?.isFile() !== true || found.size !== data.byteLength) return false
-    if ((await readFile(target).catch(unlessThere))?.equals(data) !== true) return false
+    if ((await readFile(target))?.equals(data) !== true) return false
     this.touch(dirname(target))
     return true
   }

@@ -1,4 +1,4 @@
-import { open, stat, type FileHandle } from 'node:fs/promises'
+import { stat, type FileHandle } from 'node:fs/promises'
 import { formatDigest, sameDigest, type Digest } from '../../oci/digest.ts'
 import { abortable } from '../abortable.ts'
 import { DigestMismatchError, OffsetMismatchError, UploadUnknownError } from '../errors.ts'
@@ -8,7 +8,7 @@ import { SMALL_FILE, type HashPool } from '../files/hash-pool.ts'
 import { UploadWriter } from '../files/upload-writer.ts'
 import { indexAfter } from '../name-order.ts'
 import type { AbortOptions, AppendOptions, ByteRange, ListOptions, UploadStat, UploadStore } from '../object-store.ts'
-import { type Disk, onDisk, unlessThere } from './disk.ts'
+import { type Disk, onDisk, openFile, unlessThere } from './disk.ts'
 import type { Session, Sessions } from './sessions.ts'
 
 /** An upload whose bytes have the digest and are durable, held until its lock is closed. */
@@ -84,7 +84,7 @@ export class FilesystemUploads implements UploadStore {
     options.signal?.throwIfAborted()
     const handle = await onDisk(`upload ${id}`, async () => {
       const session = await this.#parts.sessions.find(id)
-      return session && (await open(session.data, 'r').catch(unlessThere))
+      return session && (await openFile(session.data))
     })
     if (handle === undefined) throw new UploadUnknownError(id)
     yield* this.#parts.streams.read(handle, options)

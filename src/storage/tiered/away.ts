@@ -13,6 +13,8 @@ const RECENT = 1000
 const LOOK = 3000
 /** Milliseconds that what was given up may take to end. */
 export const GRACE = 1000
+/** Of what was given up, so much may never come back: each may hold one of the threads that everything else needs, too. */
+const MOST_LOST = 4
 /** Who says so has answered. */
 const ANSWERS = [ConflictError, DigestMismatchError, ObjectUnknownError, OffsetMismatchError, UploadBusyError, UploadUnknownError]
 
@@ -46,6 +48,7 @@ export class Away {
   #wait = SHORTEST
   #until = 0
   #looking: Promise<void> | undefined
+  #lost = 0
   #changedAt = -Infinity
 
   constructor(parts: AwayParts) {
@@ -69,7 +72,7 @@ export class Away {
     signal?.throwIfAborted()
     this.assertHere()
     try {
-      const result = await within(limit, signal, work, isChange ? GRACE : 0)
+      const result = await this.#within(limit, signal, work, isChange ? GRACE : 0)
       this.#wait = SHORTEST
       if (isChange) this.#changedAt = performance.now()
       return result
@@ -98,22 +101,50 @@ export class Away {
     this.#wait = Math.min(LONGEST, this.#wait * 2)
   }
 
-  /** Looks whether it is here again, where its time has come. */
+  /** Looks whether it is here again, where its time has come and it has not kept too much of what it was asked. */
   async look(): Promise<void> {
-    if (this.#reason === undefined || performance.now() < this.#until) return
+    if (this.#reason === undefined || performance.now() < this.#until || this.#lost >= MOST_LOST) return
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
     await this.#looking
   }
 
   async #look(): Promise<void> {
     try {
-      await within(LOOK, undefined, this.#parts.look)
+      await this.#within(LOOK, undefined, this.#parts.look)
+      // What was asked before may have been found lost meanwhile.
+      if (this.#lost >= MOST_LOST) return
       this.#reason = undefined
       this.#parts.log.info(`the copy can be ${this.#parts.what} again`)
     } catch (error) {
       this.#reason = reasonOf(error)
       this.#until = performance.now() + this.#wait
       this.#wait = Math.min(LONGEST, this.#wait * 2)
+    }
+  }
+
+  /** As `within`, and counts what does not come back though it was given up. */
+  async #within<T>(limit: number, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>, grace = 0): Promise<T> {
+    let isOut = false
+    let isLost = false
+    const back = (): void => {
+      isOut = false
+      if (isLost) this.#lost--
+    }
+    try {
+      return await within(limit, signal, (asking) => {
+        const working = work(asking)
+        isOut = true
+        working.then(back, back)
+        return working
+      }, grace)
+    } finally {
+      if (isOut) {
+        setTimeout(() => {
+          if (!isOut) return
+          isLost = true
+          if (++this.#lost >= MOST_LOST) this.failed(new AwayError(`${this.#lost} times it was asked and never came back`))
+        }, GRACE).unref()
+      }
     }
   }
 }
