@@ -3,7 +3,7 @@ import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import { failureLines } from './failure.ts'
-import { onShutdown } from './shutdown.ts'
+import { CLOSE_TIMEOUT, onShutdown } from './shutdown.ts'
 import { obey, type WorkerStart } from './worker-messages.ts'
 
 /** One of the processes that serve requests; the network is in the one that started it. */
@@ -12,7 +12,7 @@ export async function serveAsWorker(config: Config): Promise<void> {
   if (upstream === undefined) throw new Error(`${UPSTREAM_VARIABLE} is not set`)
   try {
     const disco = await createDisco({ ...config, upstream, processName: `worker-${process.env[WORKER_VARIABLE] ?? ''}`, log: createLogger(config).child({ pid: process.pid }) })
-    onShutdown(() => disco.stop())
+    onShutdown(() => disco.stop(), config.drainTimeout + CLOSE_TIMEOUT)
     await obey(disco)
     await tell({ address: await disco.start() })
   } catch (error) {

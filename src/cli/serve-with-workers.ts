@@ -6,7 +6,7 @@ import type { Config } from '../config/options.ts'
 import { createDisco } from '../disco.ts'
 import { createLogger } from '../telemetry/create-logger.ts'
 import { onHangup } from './hangup.ts'
-import { onShutdown } from './shutdown.ts'
+import { CLOSE_TIMEOUT, onShutdown } from './shutdown.ts'
 import { addressLine, nodeLines } from './start-lines.ts'
 import { Workers } from './workers.ts'
 
@@ -24,7 +24,8 @@ export async function serveWithWorkers(config: Config): Promise<void> {
     await workers.stop()
     await disco.stop()
   }
-  onShutdown(stop)
+  // The workers first, then what serves them.
+  onShutdown(stop, 2 * (config.drainTimeout + CLOSE_TIMEOUT))
   onHangup(config, log, () => {
     disco.reload()
     void workers.reload()

@@ -8,7 +8,7 @@ import type { CommandLine } from './command-line.ts'
 import { onHangup, outliveHangup } from './hangup.ts'
 import { serveAsWorker } from './serve-as-worker.ts'
 import { serveWithWorkers } from './serve-with-workers.ts'
-import { onShutdown } from './shutdown.ts'
+import { CLOSE_TIMEOUT, onShutdown } from './shutdown.ts'
 import { addressLine, nodeLines } from './start-lines.ts'
 
 /** `disco serve`: runs until it is told to end. */
@@ -23,7 +23,7 @@ export async function serve({ options, operands }: CommandLine): Promise<void> {
 async function serveAlone(config: Config): Promise<void> {
   const log = createLogger(config)
   const disco = await createDisco({ ...config, log })
-  onShutdown(() => disco.stop())
+  onShutdown(() => disco.stop(), config.drainTimeout + CLOSE_TIMEOUT)
   onHangup(config, log, () => disco.reload())
   try {
     const address = await disco.start({ onNode: (info, others) => console.log(nodeLines(config, info, others)) })

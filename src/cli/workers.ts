@@ -6,6 +6,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { MetricsSnapshot } from '../telemetry/metrics.ts'
 import type { Rotation } from '../telemetry/health.ts'
 import type { OtherProcesses } from '../telemetry/other-processes.ts'
+import { CLOSE_TIMEOUT } from './shutdown.ts'
 import { startOf, tell, type WorkerTask } from './worker-messages.ts'
 
 /** Waited before a worker that died is replaced, at first and at most, in milliseconds; it doubles each time. */
@@ -13,8 +14,6 @@ const FIRST_DELAY = 100
 const LONGEST_DELAY = 10_000
 /** A worker that lived so long died of something new, in milliseconds. */
 const SOUND_LIFE = 30_000
-/** Time to close what is left once nothing is in flight any more, in milliseconds: traces have 3 s of it. */
-const CLOSE_TIMEOUT = 8_000
 
 export interface WorkersOptions {
   readonly count: number
