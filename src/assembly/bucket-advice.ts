@@ -17,9 +17,8 @@ const ADVICE: readonly (readonly [code: string, advice: (see: See, choice: Bucke
   ['ExpiredToken', (see) => `see ${see('sessiontoken')}`],
   ['InvalidToken', (see) => `see ${see('sessiontoken')}`],
   ['CredentialsProviderError', () => 'name accesskey and secretkey, or give the machine a role'],
-  ['PermanentRedirect', (see) => `see ${see('region')}`],
-  ['AuthorizationHeaderMalformed', (see, { key, driver }) =>
-    (driver === 'r2' ? `${key} is for R2, whose region is always auto: for another server name ${key.replace(/r2$/, 's3')}` : `see ${see('region')}`)],
+  ['PermanentRedirect', regionAdvice],
+  ['AuthorizationHeaderMalformed', regionAdvice],
   ['ContainerNotFound', () => 'make it first'],
   ['AuthenticationFailed', (see) => `see ${see('accountname')} and ${see('accountkey')}`],
   ['AuthorizationFailure', (see) => `see ${see('accountname')} and ${see('accountkey')}, and whom its firewall lets in`],
@@ -38,6 +37,10 @@ const LOGIN: ReadonlySet<string> = new Set(['accesskey', 'secretkey', 'sessionto
 export function adviceFor(choice: BucketChoice, reason: Error): string | undefined {
   const advice = ADVICE.find(([code]) => reason.name === code || reason.message.includes(code))?.[1]
   return advice === undefined ? schemeAdvice(choice, reason) : advice((key) => whereSaid(choice, key), choice)
+}
+
+function regionAdvice(see: See, { key, driver }: BucketChoice): string {
+  return driver === 'r2' ? `${key} is for R2, whose region is always auto: for another server name ${key.replace(/r2$/, 's3')}` : `see ${see('region')}`
 }
 
 function whereSaid(choice: BucketChoice, key: string): string {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 
 const SHUTDOWN = join(import.meta.dirname, '../../src/cli/shutdown.ts')
 
@@ -22,7 +23,7 @@ describe('the end of a process', { concurrency: true, timeout: 30_000 }, () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'disco-hung-'))
     pipe = join(directory, 'pipe')
-    execFileSync('mkfifo', [pipe])
+    await promisify(execFile)('mkfifo', [pipe])
   })
   after(() => rm(directory, { recursive: true, force: true }))
 

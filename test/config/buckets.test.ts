@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { adviceFor } from '../../src/assembly/bucket-advice.ts'
 import { bucketName, bucketOf } from '../../src/assembly/bucket.ts'
 import { completeConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/options.ts'
@@ -77,7 +78,7 @@ describe('buckets in the configuration', () => {
     const wrong = await loader.problems('storage:\n  s3:\n    bucket: b\n    buket: c\n    regionendpoint: http://me:s3cret@host\n    chunksize: 1MB\n    v4auth: true\n')
     assert.deepEqual(wrong, [
       'config.yaml:4:5: storage.s3.buket is not a key of this; is bucket meant?',
-      'config.yaml:5:5: storage.s3.regionendpoint: \'http://host\' is not the URL of a server like https://minio.example.com:9000',
+      'config.yaml:5:5: storage.s3.regionendpoint: has a login in it, and must have none: write \'http://host\', and accesskey and secretkey beside it',
       'config.yaml:6:5: storage.s3.chunksize: \'1MB\' is too small: 5242880 bytes is the least',
     ])
     assert.deepEqual(await loader.problems(EXAMPLE.replace('v4auth: true', 'v4auth: false')), ['config.yaml:13:5: storage.s3.v4auth is false, which is not supported: Disco signs by version 4 alone'])
@@ -91,6 +92,38 @@ describe('buckets in the configuration', () => {
     ])
     assert.throws(() => completeConfig({ storageS3: { bucket: 'b', accessKey: 'a' } }, CONFIG_CHECKS), /storageS3: .*region is missing.*accesskey and secretkey belong together/)
     assert.deepEqual(completeConfig({ storageS3: { bucket: 'b', region: 'r' } }, CONFIG_CHECKS).storageS3, { bucket: 'b', region: 'r' })
+  })
+
+  it('are refused with an endpoint that has a login, which is not shown', async () => {
+    for (const login of ['AKIDX:SEKRIT', 'AKIDX:SE/KRIT', 'SEKRIT', 'AKIDX:SE@KRIT', 'AKIDX:SE?KRIT']) {
+      for (const scheme of ['http://', '']) {
+        const [problem = '', ...more] = await loader.problems(`storage:\n  s3:\n    bucket: b\n    regionendpoint: ${scheme}${login}@127.0.0.1:9000\n`)
+        assert.equal(problem, `config.yaml:4:5: storage.s3.regionendpoint: has a login in it, and must have none: write '${scheme}127.0.0.1:9000', and accesskey and secretkey beside it`)
+        assert.deepEqual(more, [])
+      }
+    }
+  })
+
+  it('of R2 have no region that could be put right', () => {
+    const [s3, r2] = [bucketOf({ storageS3: { bucket: 'b', region: 'r' } }), bucketOf({ storageR2: { bucket: 'b', region: 'r', regionEndpoint: 'http://r2' } })]
+    for (const name of ['PermanentRedirect', 'AuthorizationHeaderMalformed']) {
+      const reason = Object.assign(new Error('wrong'), { name })
+      assert.equal(s3 && adviceFor(s3, reason), 'see storage.s3.region (in the environment REGISTRY_STORAGE_S3_REGION)')
+      assert.equal(r2 && adviceFor(r2, reason), 'storage.r2 is for R2, whose region is always auto: for another server name storage.s3')
+    }
+  })
+
+  it('are refused with a name or a root of another place, with its key', async () => {
+    for (const [driver, needed, name] of [['s3', 'region: r', 'bucket'], ['r2', 'regionendpoint: http://r2', 'bucket'], ['gcs', '', 'bucket'], ['azure', 'accountname: a', 'container']] as const) {
+      const problemsOf = (bucket: string, root: string): Promise<string[]> => loader.problems(`storage:\n  ${driver}:\n    ${name}: ${bucket}\n    rootdirectory: ${root}\n    ${needed}\n`)
+      for (const wrong of ['../../x', 'a/../b', '..', './a', '/..']) {
+        assert.deepEqual(await problemsOf(wrong, wrong), [[3, name], [4, 'rootdirectory']].map(([line, key]) => {
+          return `config.yaml:${line}:5: storage.${driver}.${key}: '${wrong}' has . or .. in it, which no bucket has a place for`
+        }))
+      }
+    }
+    const fine = 'storage:\n  s3:\n    bucket: b.c\n    region: r\n    rootdirectory: /a..b/.c/d./\n'
+    assert.equal((await loader.load(fine)).config.storageS3?.rootDirectory, '/a..b/.c/d./')
   })
 
   it('are refused with values that can\'t be meant together, and what to write instead', async () => {

@@ -55,7 +55,12 @@ export function checkServerUrl(value: string): void {
 
 /** Of a server of buckets: a URL, or a host with its port or without. */
 export function checkEndpoint(value: string): void {
-  const [, rest = ''] = /^(?:https?:\/\/)?(.*)$/is.exec(value) ?? []
+  const [, scheme = '', rest = ''] = /^(https?:\/\/)?(.*)$/is.exec(value) ?? []
+  // Keys of Amazon's have slashes in them.
+  if (rest.includes('@')) {
+    const server = withoutLogin(`${scheme}${rest.slice(rest.lastIndexOf('@') + 1)}`)
+    throw new Error(`has a login in it, and must have none: write '${server}', and accesskey and secretkey beside it`)
+  }
   const isServer = /^(?:\[[0-9a-f:.]+\]|[^\s:/?#@[\]]+)(?::\d+)?(?:\/[^\s?#@]*)?$/i.test(rest) && URL.canParse(`https://${rest}`)
   if (!isServer) throw new Error(`'${withoutLogin(value)}' is not the URL of a server like https://minio.example.com:9000`)
 }

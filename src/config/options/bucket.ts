@@ -50,8 +50,14 @@ const S3_DRIVER: Driver = {
   refused: { v4auth: (value) => (value === 'false' ? 'v4auth is false, which is not supported: Disco signs by version 4 alone' : undefined) },
 }
 
+/** A part of URLs, in which a segment of dots is another place than the keys that begin with it. */
+export const urlPart: Kind<string> = checked('<text>', (value) => {
+  if (value === '') throw new Error('is empty')
+  if (value.split('/').some((segment) => segment === '.' || segment === '..')) throw new Error(`'${value}' has . or .. in it, which no bucket has a place for`)
+})
+
 const R2_SHAPE: Shape<R2Config> = {
-  bucket: { kind: text, doc: 'Its name. It has to be there.' },
+  bucket: { kind: urlPart, doc: 'Its name. It has to be there.' },
   accessKey: { kind: text, default: undefined, defaultText: 'what `AWS_ACCESS_KEY_ID`, `~/.aws` or the machine\'s role say', doc: 'Who asks.' },
   secretKey: { kind: text, default: undefined, defaultText: 'like `accesskey`', doc: 'Signs what is asked. Never shown.' },
   sessionToken: { kind: text, default: undefined, doc: 'Of keys that are given for a time.' },
@@ -64,7 +70,7 @@ const R2_SHAPE: Shape<R2Config> = {
   multipartCopyChunkSize: { kind: size(5 * MIB), default: undefined, defaultText: '32MiB', doc: 'Parts in which large objects are copied.' },
   multipartCopyMaxConcurrency: { kind: integer('<number>', 1, 10_000), default: undefined, defaultText: '100', doc: '… at a time.' },
   multipartCopyThresholdSize: { kind: size(0), default: undefined, defaultText: '32MiB', doc: '… and which count as large.' },
-  rootDirectory: { kind: text, default: undefined, defaultText: 'none: the bucket is Disco\'s alone', doc: 'What all keys begin with.' },
+  rootDirectory: { kind: urlPart, default: undefined, defaultText: 'none: the bucket is Disco\'s alone', doc: 'What all keys begin with.' },
   userAgent: { kind: text, default: undefined, doc: 'Told with each request.' },
 }
 

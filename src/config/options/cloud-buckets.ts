@@ -2,7 +2,7 @@ import { checked, choice, path, text, type Kind } from '../kinds.ts'
 import { size } from '../measures.ts'
 import { fields, mapOf, type Shape } from '../structures.ts'
 import { checkServerUrl } from './addresses.ts'
-import { bucket, type Driver } from './bucket.ts'
+import { bucket, urlPart, type Driver } from './bucket.ts'
 
 /** A bucket of Google's, by the parameters of Distribution's `gcs` driver; sizes in bytes. What opens it knows the defaults. */
 export interface GcsConfig {
@@ -37,10 +37,10 @@ const KIB = 1024
 const url = checked('<url>', checkServerUrl)
 
 const GCS_SHAPE: Shape<GcsConfig> = {
-  bucket: { kind: text, doc: 'Its name. It has to be there.' },
+  bucket: { kind: urlPart, doc: 'Its name. It has to be there.' },
   keyFile: { kind: path, default: undefined, defaultText: 'what `GOOGLE_APPLICATION_CREDENTIALS` or the machine\'s account say', doc: 'A service account\'s key, as Google gives it: a file with JSON.' },
   credentials: { kind: mapOf(text), default: undefined, defaultText: 'like `keyfile`', doc: 'What is in such a file. Never shown.' },
-  rootDirectory: { kind: text, default: undefined, defaultText: 'none: the bucket is Disco\'s alone', doc: 'What all names begin with.' },
+  rootDirectory: { kind: urlPart, default: undefined, defaultText: 'none: the bucket is Disco\'s alone', doc: 'What all names begin with.' },
   chunkSize: { kind: size(256 * KIB), default: undefined, defaultText: '16MiB', doc: 'Of the pieces in which uploads are sent, a multiple of 256KiB.' },
   userAgent: { kind: text, default: undefined, doc: 'Told with each request.' },
   endpoint: { kind: url, default: undefined, defaultText: 'Google\'s', doc: 'URL of another server, an emulator or a private endpoint. One without TLS is told no key.' },
@@ -58,10 +58,10 @@ const LOGIN_SHAPE: Shape<AzureLogin> = {
 const AZURE_SHAPE: Shape<AzureConfig> = {
   accountName: { kind: text, doc: 'Of the storage account.' },
   accountKey: { kind: text, default: undefined, doc: 'Its key. Without it clients are not sent to the container. Never shown.' },
-  container: { kind: text, doc: 'Its name. It has to be there.' },
+  container: { kind: urlPart, doc: 'Its name. It has to be there.' },
   realm: { kind: text, default: undefined, defaultText: '`core.windows.net`', doc: 'Of the account\'s host: `<accountname>.blob.<realm>`.' },
   serviceUrl: { kind: url, default: undefined, defaultText: 'by `accountname` and `realm`', doc: 'URL of the account on another server, an emulator or a private endpoint.' },
-  rootDirectory: { kind: text, default: undefined, defaultText: 'none: the container is Disco\'s alone', doc: 'What all names begin with.' },
+  rootDirectory: { kind: urlPart, default: undefined, defaultText: 'none: the container is Disco\'s alone', doc: 'What all names begin with.' },
   credentials: { kind: fields(LOGIN_SHAPE), default: undefined, defaultText: 'the account\'s key', doc: 'Who asks, where it is not the account\'s key.' },
 }
 
