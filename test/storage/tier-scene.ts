@@ -1,6 +1,10 @@
+import assert from 'node:assert/strict'
 import pino from 'pino'
+import { writeDiscoFile } from '../../src/global/disco-file.ts'
+import { cidOf } from '../../src/global/names.ts'
 import { tierPlaces } from '../../src/global/tier-places.ts'
 import { digestOf, type Digest } from '../../src/oci/digest.ts'
+import { link } from '../../src/registry/links.ts'
 import { blobData, inRepository, within } from '../../src/registry/paths.ts'
 import { MemoryStore } from '../../src/storage/memory/store.ts'
 import type { Change, ObjectStore } from '../../src/storage/object-store.ts'
@@ -45,7 +49,12 @@ export async function pushBlob(store: ObjectStore, data: Uint8Array, id = 'uploa
 
 /** Of a repository that is named by what it holds. */
 export function imageChanges(digest: Digest, name: string = CID): Change[] {
-  return [within.discoFile, within.layer(digest), within.revision(digest), within.tagIndex('latest', digest), within.tagCurrent('latest')].map((path) => ({ put: inRepository(name, path), data: text(`${path} of it`) }))
+  const links = [within.layer(digest), within.revision(digest), within.tagIndex('latest', digest), within.tagCurrent('latest')].map((path) => link(inRepository(name, path), digest))
+  return [{ put: inRepository(name, within.discoFile), data: discoFile(digest) }, ...links]
+}
+
+export function discoFile(digest: Digest): Uint8Array {
+  return writeDiscoFile([{ digest, cid: cidOf(CID) ?? assert.fail() }])
 }
 
 export function tagChanges(name: string, tag: string, value: string): Change[] {

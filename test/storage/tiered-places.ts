@@ -7,6 +7,7 @@ export function allFixed(root: string): TierPlaces {
     isShared: (path) => isAt(path, root),
     unitOf: (path) => ({ path }),
     nameOf: () => undefined,
+    claimOf: () => undefined,
     reveals: () => false,
     linkedFrom: () => undefined,
   }

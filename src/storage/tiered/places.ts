@@ -8,6 +8,15 @@ export interface Unit {
   readonly digest?: Digest | undefined
 }
 
+/** What an object has to hold, as far as its path tells. */
+export interface Claim {
+  /** Bytes that it may have. */
+  readonly most: number
+  /** Another object, which tells the rest; while that is missing, or wrong, nothing is proven. */
+  readonly by?: string | undefined
+  proves(data: Uint8Array, by: Uint8Array | undefined): boolean
+}
+
 /** What a tier has to know of paths. */
 export interface TierPlaces {
   /** Below which everything is that is in both stores: looked at for what one of them has lost. */
@@ -18,6 +27,8 @@ export interface TierPlaces {
   unitOf(path: string): Unit | undefined
   /** The directory of what is one thing though it may change, where the path is that of such a directory, or in it: a repository with a name. */
   nameOf(path: string): string | undefined
+  /** What is fixed and has no digest may tell so; undefined: it may be anything. */
+  claimOf(path: string): Claim | undefined
   /** Whether what it is in is seen once this is there. */
   reveals(path: string): boolean
   /** Where the object is that a link names and that is wanted with it: the manifest of a revision. */

@@ -1,6 +1,7 @@
 import { DigestMismatchError, ObjectUnknownError } from '../errors.ts'
 import type { AbortOptions, ChunkHashes, ObjectStat, ObjectStore, ReadOptions } from '../object-store.ts'
 import { within, type Away } from './away.ts'
+import type { Claims } from './claims.ts'
 import { Cursor } from './cursor.ts'
 import type { Debts } from './debts.ts'
 import type { Fills } from './fills.ts'
@@ -20,6 +21,7 @@ export interface ReadingParts {
   /** Undefined: what the copy lacks it goes on to lack. */
   readonly fills: Fills | undefined
   readonly proofs: Proofs
+  readonly claims: Claims
 }
 
 /** Milliseconds that the copy may take where the authority could answer, and for the next piece of a stream. */
@@ -78,20 +80,22 @@ export class Reading {
   }
 
   stat(path: string, options: AbortOptions): Promise<ObjectStat | undefined> {
-    const { copy, first, proofs } = this.#parts
+    const { copy, first, proofs, claims } = this.#parts
     const stat = async (store: Store, asking: AbortOptions): Promise<ObjectStat | undefined> => {
       const found = await store.stat(path, asking)
-      const unit = found !== undefined && first === 'copy' && store === copy ? this.#unitOf(path) : undefined
-      if (found !== undefined && unit !== undefined) await proofs.checkSize(unit, found.size, asking)
+      const unit = found !== undefined && store === copy ? this.#unitOf(path) : undefined
+      if (found === undefined || unit === undefined) return found
+      if (!(await claims.isRight(path, found.size, asking))) return undefined
+      if (first === 'copy') await proofs.checkSize(unit, found.size, asking)
       return found
     }
     return this.ask(path, options, stat, (found) => found === undefined)
   }
 
   get(path: string, options: AbortOptions): Promise<Uint8Array | undefined> {
-    const { copy, proofs } = this.#parts
+    const { copy, proofs, claims } = this.#parts
     const get = async (store: Store, asking: AbortOptions): Promise<Uint8Array | undefined> => {
-      const data = await store.get(path, asking)
+      const data = await (store === copy ? claims.get(path, asking) : store.get(path, asking))
       const unit = data !== undefined && store === copy ? this.#unitOf(path) : undefined
       if (data !== undefined && unit !== undefined) proofs.check(unit, data)
       return data
@@ -181,8 +185,8 @@ export class Reading {
   }
 
   async *#readCopy(unit: Unit, path: string, options: ReadOptions, cursor: Cursor): AsyncGenerator<Uint8Array, Said<true>, void> {
-    const { copy, away, proofs } = this.#parts
-    const source = cursor.isWhole ? proofs.read(unit, options) : copy.read(path, { ...options, ...cursor.range })
+    const { claims, away, proofs } = this.#parts
+    const source = cursor.isWhole && unit.path === path ? proofs.read(unit, options) : claims.read(path, { ...options, ...cursor.range })
     try {
       yield* this.#watched(source, options, cursor)
       return { has: true }

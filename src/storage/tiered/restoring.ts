@@ -1,8 +1,9 @@
 import { ConflictError, DigestMismatchError } from '../errors.ts'
-import type { AbortOptions, Change, ChunkHashes, ObjectStore } from '../object-store.ts'
+import type { AbortOptions, ChunkHashes, ObjectStore } from '../object-store.ts'
 import { inParallel } from '../parallel.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Away } from './away.ts'
+import type { Claims } from './claims.ts'
 import type { Debts } from './debts.ts'
 import type { TierPlaces, Unit } from './places.ts'
 import { drop, SourceFailedError, transfer } from './transfer.ts'
@@ -14,6 +15,7 @@ export interface RestoringParts {
   readonly places: TierPlaces
   readonly away: Away
   readonly debts: Debts
+  readonly claims: Claims
   readonly log: Logger
 }
 
@@ -84,21 +86,42 @@ export class Restoring {
   }
 
   async #directory(path: string, options: AbortOptions): Promise<boolean> {
-    const { authority, debts, log } = this.#parts
+    const { authority, copy, debts, log } = this.#parts
     const here = await objectsAt(authority, path, options)
     if ((await debts.concern(path, options)) !== undefined) return false
-    const changes = (await this.#below(path, options)).filter(({ put }) => !here.has(put))
-    if (changes.length === 0) return false
+    const lost = (await this.#lookAt((signal) => objectsAt(copy, path, { signal }), options)).keys().filter((each) => !here.has(each))
+    const got = await this.#got([...lost], options)
+    if (got.length === 0) return false
+    const changes = got.flatMap(({ put, data }) => (data === undefined ? [] : [{ put, data }]))
+    const areProven = await inParallel(changes, AT_ONCE, (change) => this.#isProven(change, here, options))
+    // What is there is there as a whole: nothing of it comes without the rest.
+    if (changes.length < got.length || areProven.includes(false)) {
+      log.error({ path }, 'what the copy has is not what its path says, and is not given back')
+      return false
+    }
     await authority.commit({ changes: this.#ordered(changes) }, options)
     log.info({ path }, 'the copy gave back what the authority had lost')
     return true
   }
 
-  async #below(path: string, options: AbortOptions): Promise<Extract<Change, { readonly put: string }>[]> {
+  /** Also by what the authority has of it still: that comes before what the copy says. */
+  async #isProven({ put, data }: { readonly put: string; readonly data: Uint8Array }, here: ReadonlyMap<string, unknown>, options: AbortOptions): Promise<boolean> {
+    const { authority, places } = this.#parts
+    const claim = places.claimOf(put)
+    if (claim?.by === undefined || !here.has(claim.by)) return true
+    return claim.proves(data, await authority.get(claim.by, options))
+  }
+
+  async #below(path: string, options: AbortOptions): Promise<{ readonly put: string; readonly data: Uint8Array }[]> {
     const { copy } = this.#parts
     const found = await this.#lookAt((signal) => objectsAt(copy, path, { signal }), options)
-    const got = await inParallel([...found.keys()], AT_ONCE, async (each) => ({ put: each, data: await this.#lookAt((signal) => copy.get(each, { signal }), options) }))
+    const got = await this.#got([...found.keys()], options)
     return got.flatMap(({ put, data }) => (data === undefined ? [] : [{ put, data }]))
+  }
+
+  #got(paths: readonly string[], options: AbortOptions): Promise<{ readonly put: string; readonly data: Uint8Array | undefined }[]> {
+    const { claims } = this.#parts
+    return inParallel(paths, AT_ONCE, async (put) => ({ put, data: await this.#lookAt((signal) => claims.get(put, { signal }), options) }))
   }
 
   #ordered<T extends { readonly put: string }>(changes: readonly T[]): T[] {

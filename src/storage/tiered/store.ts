@@ -6,6 +6,7 @@ import type {
 import { untilAborted } from '../../oci/until-aborted.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { Away } from './away.ts'
+import { Claims } from './claims.ts'
 import { Copying } from './copying.ts'
 import { Debts, type Owed } from './debts.ts'
 import { Fills } from './fills.ts'
@@ -68,10 +69,11 @@ export class TieredStore implements ObjectStore, ChunkHashes {
     const copying = new Copying({ authority, copy, places, away: this.#writes, turn: this.#turn, isCache: first === 'copy' })
     this.#payments = new Payments(copying, this.#debts, log)
     this.#fills = new Fills({ authority, places, away: this.#writes, debts: this.#debts, payments: this.#payments, log })
+    const claims = new Claims({ copy, places, log })
     const mend = async (unit: Unit): Promise<void> => (readonly ? Promise.reject(new StorageFailedError('nothing is written')) : this.#fills.mend(unit))
     const proofs = new Proofs({ authority, copy, mend, log })
-    this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills, proofs })
-    this.#restoring = new Restoring({ authority, copy, places, away: this.#reads, debts: this.#debts, log })
+    this.#reading = new Reading({ authority, copy, places, first, away: this.#reads, debts: this.#debts, fills: readonly ? undefined : this.#fills, proofs, claims })
+    this.#restoring = new Restoring({ authority, copy, places, away: this.#reads, debts: this.#debts, claims, log })
     this.#rounds = new TierRounds({
       look: async () => void (await Promise.all([this.#reads.look(), this.#writes.look()])),
       isAway: () => this.away !== undefined,
