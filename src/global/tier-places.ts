@@ -6,6 +6,7 @@ import { readDiscoFile } from './disco-file.ts'
 import { isCid, isOnlyPullable } from './names.ts'
 import { LATEST } from './repository-tree.ts'
 
+const PART = /\/(?:_layers\/[^/]+|_manifests\/(?:tags|revisions\/[^/]+|referrers\/[^/]+\/[^/]+\/[^/]+))\/[^/]+$/
 const REVISION = /\/_manifests\/revisions\/([^/]+)\/([^/]+)\/link$/
 const LINK = /^(?:_layers|_manifests\/revisions|_manifests\/tags\/[^/]+\/index)\/([^/]+)\/([^/]+)\/link$/
 const CURRENT = /^_manifests\/tags\/([^/]+)\/current\/link$/
@@ -17,9 +18,11 @@ const MAX_DISCO_FILE = 8 * 1024 * 1024
 /** What is fixed in the stored tree: blobs, and the repositories that are named by what they hold. */
 export const tierPlaces: TierPlaces = {
   root: ROOT,
+  names: REPOSITORIES,
   isShared: (path) => (path === ROOT || path.startsWith(`${ROOT}/`)) && !uploadPlaces.includes(path),
   unitOf,
   nameOf,
+  isPart: (path) => PART.test(path),
   claimOf,
   reveals: bucketPlaces.reveals,
   linkedFrom: manifestOf,

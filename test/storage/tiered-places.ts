@@ -4,9 +4,11 @@ import { isAt, type TierPlaces } from '../../src/storage/tiered/places.ts'
 export function allFixed(root: string): TierPlaces {
   return {
     root,
+    names: root,
     isShared: (path) => isAt(path, root),
     unitOf: (path) => ({ path }),
     nameOf: () => undefined,
+    isPart: () => false,
     claimOf: () => undefined,
     reveals: () => false,
     linkedFrom: () => undefined,

@@ -3,8 +3,8 @@ import type { Logger } from '../../telemetry/logger.ts'
 import { StorageFailedError } from '../errors.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { Away } from './away.ts'
-import type { Debts } from './debts.ts'
-import type { Payments } from './payments.ts'
+import type { Debts, Owed } from './debts.ts'
+import type { PaymentOptions, Payments } from './payments.ts'
 import type { TierPlaces, Unit } from './places.ts'
 import { newUpload } from './transfer.ts'
 import { objectsAt } from './walk.ts'
@@ -72,6 +72,16 @@ export class Fills {
     await running.work
   }
 
+  /** What may change and the copy lacks, as the authority has it by then; what a commit is about to bring is left to that. @returns how many. @throws AwayError, StorageFailedError */
+  async align(paths: readonly string[]): Promise<number> {
+    const { away, debts, payments } = this.#parts
+    away.assertHere()
+    const lacking = paths.filter((path) => !debts.isOwn(path))
+    // Not as written: what we put there after somebody has deleted it is ours to take away again.
+    if (lacking.length > 0) await payments.jobs.during(() => this.#pay({ paths: lacking, written: [] }))
+    return lacking.length
+  }
+
   #begin(unit: Unit, anew = false): OneFilling {
     const filling = new OneFilling(this.#parts.payments.jobs.isBusy)
     this.#running.set(unit.path, filling)
@@ -80,24 +90,29 @@ export class Fills {
   }
 
   async #fill(unit: Unit, filling: OneFilling, anew: boolean): Promise<void> {
-    const { authority, debts, payments, log } = this.#parts
+    const { log } = this.#parts
     try {
       const paths = [unit.path, ...(unit.digest === undefined ? await this.#linkedFrom(unit.path) : [])]
-      const { debt, note } = debts.open({ paths, written: anew ? [] : paths })
-      try {
-        await authority.commit({ changes: [note] })
-      } catch (error) {
-        debts.leave(debt)
-        throw error
-      }
       const watching = unit.digest === undefined ? {} : { id: filling.upload, onProgress: (size: number) => filling.grow(size) }
-      if (!(await payments.pay(debt, { ...watching, anew }))) throw new StorageFailedError(`the copy has no room for ${unit.path}`, { isFull: true })
+      if (!(await this.#pay({ paths, written: anew ? [] : paths }, { ...watching, anew }))) throw new StorageFailedError(`the copy has no room for ${unit.path}`, { isFull: true })
       this.#failed.delete(unit.path)
     } catch (err) {
       log.debug({ err, path: unit.path }, 'could not be copied into the copy')
       this.#failed.set(unit.path, true)
       throw err
     }
+  }
+
+  async #pay(owed: Owed, options?: PaymentOptions): Promise<boolean> {
+    const { authority, debts, payments } = this.#parts
+    const { debt, note } = debts.open(owed)
+    try {
+      await authority.commit({ changes: [note] })
+    } catch (error) {
+      debts.leave(debt)
+      throw error
+    }
+    return payments.pay(debt, options)
   }
 
   /** What is wanted with a repository, and may never be asked for: it may be in memory. */

@@ -21,12 +21,16 @@ export interface Claim {
 export interface TierPlaces {
   /** Below which everything is that is in both stores: looked at for what one of them has lost. */
   readonly root: string
+  /** Below which everything is that has a name. */
+  readonly names: string
   /** Whether what is at a path is in both; all else is the authority's alone. */
   isShared(path: string): boolean
   /** The fixed thing that a path is, is in, or has nothing but; undefined: it may change, and the authority alone is asked. */
   unitOf(path: string): Unit | undefined
   /** The directory of what is one thing though it may change, where the path is that of such a directory, or in it: a repository with a name. */
   nameOf(path: string): string | undefined
+  /** Whether what is there of it comes and goes as a whole: a tag, or what else is linked. */
+  isPart(path: string): boolean
   /** What is fixed and has no digest may tell so; undefined: it may be anything. */
   claimOf(path: string): Claim | undefined
   /** Whether what it is in is seen once this is there. */

@@ -1,7 +1,7 @@
 import { StorageFailedError, UploadUnknownError } from '../errors.ts'
 import { assertDirectory, assertPath } from '../object-path.ts'
 import type {
-  AbortOptions, Batch, ChunkHashes, FinishedUpload, ListOptions, ObjectStat, ObjectStore, ReadOptions, UploadStore,
+  AbortOptions, Batch, ChunkHashes, FinishedUpload, ListOptions, ObjectReader, ObjectStat, ObjectStore, ReadOptions, UploadStore,
 } from '../object-store.ts'
 import { untilAborted } from '../../oci/until-aborted.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -10,7 +10,7 @@ import { Claims } from './claims.ts'
 import { Copying } from './copying.ts'
 import { Debts, type Owed } from './debts.ts'
 import { Fills } from './fills.ts'
-import { healAll, lostIn, type Lost } from './healing.ts'
+import { healAll, lostIn, partsMissingIn, type Lost } from './healing.ts'
 import { Payments } from './payments.ts'
 import { outermost, touch, type TierPlaces, type Unit } from './places.ts'
 import { Proofs } from './proofs.ts'
@@ -21,6 +21,9 @@ import { drop, newUpload, transfer } from './transfer.ts'
 import { PATIENCE, Turn } from './turn.ts'
 
 type Store = ObjectStore & ChunkHashes
+
+/** Milliseconds that the copy may take to give a page of names. */
+const SURVEY = 60_000
 
 export interface TieredStoreParts {
   /** Has the uploads, decides expectations, and has all that is not shared. Its owner closes it. */
@@ -143,20 +146,37 @@ export class TieredStore implements ObjectStore, ChunkHashes {
   }
 
   /**
-   * Brings back what only the copy has, and where the authority is asked first also the other way: then the copy is more
-   * than a cache. @returns how many units and names
+   * Brings back what only the copy has, and the copy what it lacks of names: nobody who reads brings that. Where the
+   * authority is asked first, the copy is more than a cache, and gets all. @returns how many units, names, and parts of names
    */
   async heal(options: AbortOptions = {}): Promise<number> {
-    const { authority, copy, places, first, readonly = false, log } = this.#parts
+    const { authority, places, first, readonly = false, log } = this.#parts
     if (readonly) return 0
-    const back = async (lost: Lost): Promise<boolean> => ('unit' in lost ? this.#restoring.unit(lost.unit, options) : this.#restoring.name(lost.name, options))
-    const healed = await healAll(lostIn(authority, copy, places, options), back, log)
-    if (first === 'copy') return healed
-    const forth = async (lost: Lost): Promise<boolean> => {
-      await this.#fills.bring('unit' in lost ? lost.unit : { path: lost.name })
-      return true
+    const copy = this.#surveyed
+    const back = async (lost: Lost): Promise<number> => {
+      if ('unit' in lost) return Number(await this.#restoring.unit(lost.unit, options))
+      return 'name' in lost ? Number(await this.#restoring.name(lost.name, options)) : 0
     }
-    return healed + (await healAll(lostIn(copy, authority, places, options), forth, log))
+    const forth = async (lost: Lost): Promise<number> => {
+      if ('parts' in lost) return this.#fills.align(lost.parts)
+      if ('name' in lost) return 0
+      await this.#fills.bring(lost.unit)
+      return 1
+    }
+    let healed = await healAll(lostIn(authority, copy, places, options), back, log)
+    if (first === 'authority') healed += await healAll(lostIn(copy, authority, places, options), forth, log)
+    return healed + (await healAll(partsMissingIn(copy, authority, places, options), forth, log))
+  }
+
+  /** The copy, for who looks through all of it. */
+  get #surveyed(): ObjectReader {
+    const { copy } = this.#parts
+    const ask = <T>(work: (asking: AbortOptions) => Promise<T>, { signal }: AbortOptions = {}): Promise<T> => this.#reads.ask((asking) => work({ signal: asking }), { limit: SURVEY, signal })
+    return {
+      stat: (path, options) => ask((asking) => copy.stat(path, asking), options),
+      get: (path, options) => ask((asking) => copy.get(path, asking), options),
+      list: (directory, options) => ask((asking) => copy.list(directory, { ...options, ...asking }), options),
+    }
   }
 
   async stat(path: string, options: AbortOptions = {}): Promise<ObjectStat | undefined> {

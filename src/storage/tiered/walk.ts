@@ -24,10 +24,17 @@ export async function objectsAt(store: ObjectReader, path: string, options: Abor
 /** All names directly below a directory. */
 export async function namesIn(store: ObjectReader, directory: string, options: AbortOptions = {}): Promise<string[]> {
   const all: string[] = []
-  for (;;) {
-    const names = await store.list(directory, { ...options, after: all.at(-1), limit: PAGE })
-    all.push(...names)
-    if (names.length < PAGE) return all
+  for await (const name of eachNameIn(store, directory, options)) all.push(name)
+  return all
+}
+
+/** The same, of which a page is in memory. */
+export async function* eachNameIn(store: ObjectReader, directory: string, options: AbortOptions = {}): AsyncGenerator<string, void, void> {
+  for (let after: string | undefined; ;) {
+    const names: string[] = await store.list(directory, { ...options, after, limit: PAGE })
+    yield* names
+    after = names.at(-1)
+    if (names.length < PAGE) return
   }
 }
 
