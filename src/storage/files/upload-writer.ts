@@ -56,7 +56,7 @@ export class UploadWriter {
     this.#timer = setTimeout(() => this.#idle(), GATHERING)
   }
 
-  /** Takes a copy of the chunk: at once, where there is room, else the promise tells when. */
+  /** Is through with the chunk at once, where it returns nothing, else when the promise resolves. */
   add(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#gathered + chunk.byteLength >= BATCH_SIZE) return this.#addInParts(chunk)
     this.#gather(chunk)
@@ -128,6 +128,7 @@ export class UploadWriter {
     if (this.#failure !== undefined) throw this.#failure
     this.#start(batch)
     await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
     await this.#syncSometimes()
   }
 
@@ -175,13 +176,17 @@ export class UploadWriter {
     const { before, file, handle, tee, written } = this.#options
     before()
     const taken = tee?.(batch, this.#written)
-    for (let done = 0; done < batch.byteLength; ) {
-      const { bytesWritten } = await storing(file, () => handle.write(batch, done, batch.byteLength - done, this.#written))
-      done += bytesWritten
-      this.#written += bytesWritten
+    try {
+      for (let done = 0; done < batch.byteLength; ) {
+        const { bytesWritten } = await storing(file, () => handle.write(batch, done, batch.byteLength - done, this.#written))
+        done += bytesWritten
+        this.#written += bytesWritten
+      }
+      written(this.#written)
+    } finally {
+      // Until then the memory is not ours to give back.
+      await taken
     }
-    written(this.#written)
-    await taken
   }
 
   async #sync(): Promise<void> {
