@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, mock } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { tierPlaces } from '../../src/global/tier-places.ts'
@@ -79,6 +79,25 @@ describe('a copy that gives little at a time', { concurrency: true, timeout: 60_
     assert.equal(authority.reads, AT_ONCE)
     gate.resolve()
     for (const read of reads) assert.deepEqual(await read, DATA)
+    await store.close()
+  })
+})
+
+describe('a copy that gives little at a time of what nobody else has', { timeout: 60_000 }, () => {
+  it('gives all of it, however long that takes', async () => {
+    const { store, authority, path } = await scene()
+    await authority.commit({ changes: [{ delete: path }] })
+    let later = 0
+    const now = performance.now.bind(performance)
+    const clock = mock.method(performance, 'now', () => now() + later)
+    const minute = setTimeout(() => (later = 61_000), 4500)
+    try {
+      assert.deepEqual(await collect(store.read(path)), DATA)
+      assert.equal(later, 61_000)
+    } finally {
+      clearTimeout(minute)
+      clock.mock.restore()
+    }
     await store.close()
   })
 })

@@ -9,6 +9,8 @@ export class Cursor {
   waited = 0
   /** It went too slowly where it was read first. */
   isHeldUp = false
+  /** There was nothing to be had elsewhere. */
+  stays = false
 
   constructor({ start = 0, length }: ReadOptions) {
     this.at = start

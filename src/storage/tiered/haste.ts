@@ -27,8 +27,8 @@ export class Haste {
 
   /** @throws TooSlowError once somebody had better go on elsewhere */
   check(cursor: Cursor): void {
-    const { waited, passed } = cursor
-    if (waited < PATIENCE || passed * 1000 >= LEAST * waited || !this.#mayLeave) return
+    const { waited, passed, stays } = cursor
+    if (stays || waited < PATIENCE || passed * 1000 >= LEAST * waited || !this.#mayLeave) return
     cursor.isHeldUp = true
     this.#slowUntil = performance.now() + SLOW
     throw new TooSlowError(`only ${passed} bytes within ${Math.round(waited)} ms`)
@@ -44,8 +44,9 @@ export class Haste {
     }
   }
 
-  /** There was nothing to be had elsewhere. */
-  stay(): void {
+  /** There was nothing to be had elsewhere: who has seen that stays for good. */
+  stay(cursor: Cursor): void {
+    cursor.stays = true
     this.#stayUntil = performance.now() + STAY
   }
 

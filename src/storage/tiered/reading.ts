@@ -127,6 +127,7 @@ export class Reading {
         this.#authorityFailed()
       }
     }
+    cursor.stays = true
     turn ??= await this.#turnOf(unit, path, options)
     const said = turn === 'never' ? undefined : yield* this.#readCopy(unit, path, options, cursor)
     if (typeof said === 'object') return
@@ -179,7 +180,7 @@ export class Reading {
       return yield* this.#haste.leave(this.#readAuthority(path, options, cursor))
     } catch (error) {
       options.signal?.throwIfAborted()
-      this.#haste.stay()
+      this.#haste.stay(cursor)
       if (typeof (yield* this.#readCopy(unit, path, options, cursor)) !== 'object') throw error
     }
   }
