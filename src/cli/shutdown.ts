@@ -10,8 +10,8 @@ const LONGEST = 2 ** 31 - 1
 const THREAD_TIMEOUT = 2000
 
 /**
- * Calls `stop` when the process is told to end: SIGINT, SIGTERM, or the end of whoever started it over a channel. A
- * second signal does not wait for what the first one began, and neither of them for a medium that hangs.
+ * Calls `stop` when the process is told to end: SIGINT, SIGTERM, or the end of whoever started it over a channel. It
+ * is killed by a second signal, which waits for nothing: an orderly exit waits for all threads, whatever they are at.
  *
  * @param limit milliseconds that `stop` may take
  */
@@ -19,7 +19,7 @@ export function onShutdown(stop: (reason: string) => Promise<void>, limit: numbe
   let first: number | undefined
   const handle = (reason: string): void => {
     if (first !== undefined) {
-      if (Date.now() - first > SAME_SIGNAL) void leave(130)
+      if (Date.now() - first > SAME_SIGNAL) kill('it was told twice to end')
       return
     }
     first = Date.now()
