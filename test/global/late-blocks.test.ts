@@ -108,13 +108,13 @@ describe('blocks of images that others have stored', () => {
       return answer
     }
     const { cid } = await pushImage(disco.registry)
-    const strangers = Array.from({ length: 300 }, (_, number) => ask(block(`stranger ${number}`).cid))
+    const strangers = Array.from({ length: 200 }, (_, number) => ask(block(`stranger ${number}`).cid))
     const begun = performance.now()
     for (let time = 0; time < 20; time++) assert.equal((await ask(cid)).status, 200)
     t.diagnostic(`20 blocks in ${Math.round(performance.now() - begun)} ms`)
     const answers = await Promise.all(strangers)
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([404, 503]))
-    for (const { status, headers } of answers) if (status === 503) assert.equal(headers.get('retry-after'), '1')
+    for (const { status, headers } of answers) if (status === 503) assert.match(headers.get('retry-after') ?? '', /^(1|10)$/)
   })
 
   it('that take long, or of a store that fails, are not said to be absent', async () => {
