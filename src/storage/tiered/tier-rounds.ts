@@ -3,10 +3,12 @@ import type { AbortOptions } from '../object-store.ts'
 import { Rounds } from '../rounds.ts'
 import { AwayError } from './away.ts'
 
-/** Between two rounds, where something is owed, and from one look for what was lost to the next, in milliseconds. */
+/** Between two payments, where nothing is owed and where something is, in milliseconds. */
 const EVERY = 10_000
 const SOON = 2000
+/** From one look for what was lost to the next, and after one that failed: it goes through all names of both. */
 const HEAL_EVERY = 60 * 60 * 1000
+const HEAL_AGAIN = 60_000
 
 export interface TierRoundsParts {
   readonly look: () => Promise<void>
@@ -17,39 +19,49 @@ export interface TierRoundsParts {
   readonly log: Logger
 }
 
-/** What one process does for all, again and again. */
+/** What one process does for all, again and again. What is owed is paid while what was lost is looked for. */
 export class TierRounds {
   readonly #parts: TierRoundsParts
-  readonly #rounds = new Rounds((signal) => this.#round(signal))
-  #healAt = 0
+  readonly #payments = new Rounds((signal) => this.#pay(signal))
+  readonly #surveys = new Rounds((signal) => this.#heal(signal))
 
   constructor(parts: TierRoundsParts) {
     this.#parts = parts
   }
 
   start(): void {
-    this.#rounds.start()
+    this.#payments.start()
+    this.#surveys.start()
   }
 
-  stop(): Promise<void> {
-    return this.#rounds.stop()
+  async stop(): Promise<void> {
+    await Promise.all([this.#payments.stop(), this.#surveys.stop()])
   }
 
-  async #round(signal: AbortSignal): Promise<number> {
-    const { look, isAway, pay, heal, log } = this.#parts
+  async #pay(signal: AbortSignal): Promise<number> {
+    const { pay } = this.#parts
+    return this.#unlessAway(signal, SOON, async () => ((await pay({ signal })) ? EVERY : SOON))
+  }
+
+  async #heal(signal: AbortSignal): Promise<number> {
+    const { heal, log } = this.#parts
+    return this.#unlessAway(signal, HEAL_AGAIN, async () => {
+      const count = await heal({ signal })
+      if (count > 0) log.info({ count }, 'what one of two stores had lost was brought back')
+      return HEAL_EVERY
+    })
+  }
+
+  /** @param again milliseconds until the next, where `work` fails */
+  async #unlessAway(signal: AbortSignal, again: number, work: () => Promise<number>): Promise<number> {
+    const { look, isAway, log } = this.#parts
     try {
       await look()
-      if (isAway()) return SOON
-      const isPaid = await pay({ signal })
-      if (performance.now() < this.#healAt) return isPaid ? EVERY : SOON
-      const count = await heal({ signal })
-      this.#healAt = performance.now() + HEAL_EVERY
-      if (count > 0) log.info({ count }, 'what one of two stores had lost was brought back')
+      return isAway() ? SOON : await work()
     } catch (err) {
       // The next one goes on; of the copy's absence is told elsewhere.
       if (!signal.aborted && !(err instanceof AwayError)) log.warn({ err }, 'the two stores could not be held against each other')
-      return SOON
+      return again
     }
-    return EVERY
   }
 }
