@@ -6,7 +6,7 @@ import { BoundedMap } from '../oci/bounded-map.ts'
 import { untilAborted } from '../oci/until-aborted.ts'
 import { MAX_MANIFEST_BYTES } from '../registry/limits.ts'
 import { blobData, inRepository, layoutPath, within } from '../registry/paths.ts'
-import { ObjectUnknownError } from '../storage/errors.ts'
+import { ObjectUnknownError, StorageFailedError } from '../storage/errors.ts'
 import type { AbortOptions, ObjectStore } from '../storage/object-store.ts'
 import { inParallel } from '../storage/parallel.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -29,15 +29,14 @@ const AGAIN = 10 * 60_000
 /** So many of those are remembered. */
 const MAX_HOPELESS = 4_096
 
+/** Images that a round works on at once, and objects of each. */
+const IMAGES_AT_ONCE = 4
+const OBJECTS_AT_ONCE = 4
 
 /** The object that shows an image to be in the store, by its CID: with it the root of its blocks comes and goes. */
 export function shownBy(cid: CID): string {
   return inRepository(cid.toString(), within.tagCurrent(LATEST))
 }
-
-/** Images that a round works on at once, and objects of each. */
-const IMAGES_AT_ONCE = 4
-const OBJECTS_AT_ONCE = 4
 
 /**
  * Gives the images of a store their blocks again where the index, which is kept apart from it, lacks them: it is new, or
@@ -49,8 +48,8 @@ export class ImageIndexer {
   readonly #parts: ImageIndexerParts
   readonly #stopped = new AbortController()
   readonly #flights = new Map<string, Promise<boolean>>()
-  /** Images that nobody can lay out, as things are. */
-  readonly #hopeless: BoundedMap<true>
+  /** Images that nobody can lay out, as things are: why. */
+  readonly #hopeless: BoundedMap<'unknown' | 'incomplete'>
 
   constructor(parts: ImageIndexerParts) {
     this.#parts = parts
@@ -71,7 +70,7 @@ export class ImageIndexer {
     const work = async (): Promise<void> => {
       for await (const cid of names) {
         try {
-          if (!index.knows(cid) && (await this.index(cid, options))) found++
+          if (!index.knows(cid) && this.#hopeless.get(cid.toString()) === undefined && (await this.index(cid, options))) found++
         } catch (err) {
           options.signal?.throwIfAborted()
           log.warn({ cid: cid.toString(), err }, 'the blocks of an image could not be indexed')
@@ -82,10 +81,16 @@ export class ImageIndexer {
     return found
   }
 
-  /** Lays an image out, once, whoever asks for it; whether it is here and could be. */
+  /**
+   * Lays an image out, once, whoever asks for it; whether it is here and could be.
+   *
+   * @throws StorageFailedError where it is here, and something of it is missing
+   */
   async index(cid: CID, { signal }: AbortOptions = {}): Promise<boolean> {
     const name = cid.toString()
-    if (this.#hopeless.get(name) === true) return false
+    const why = this.#hopeless.get(name)
+    if (why === 'incomplete') throw incomplete(name)
+    if (why !== undefined) return false
     const flight = this.#flights.get(name) ?? this.#index(cid, { signal: this.#stopped.signal }).finally(() => this.#flights.delete(name))
     this.#flights.set(name, flight)
     return untilAborted(flight, signal)
@@ -99,12 +104,15 @@ export class ImageIndexer {
     if (!(await isHere(store, name, options))) return false
     try {
       if (await this.#layOut(cid, options)) return true
-      log.info({ cid: name }, 'the blocks of an image are laid out as nobody can tell any more: it is not served to peers')
-    } catch (err) {
-      if (!(err instanceof ObjectUnknownError)) throw err
-      log.warn({ cid: name, err }, 'something of an image is missing: it is not served to peers')
+    } catch (cause) {
+      if (!(cause instanceof ObjectUnknownError)) throw cause
+      // It may have been deleted meanwhile, and may be pushed anew.
+      if (!(await isHere(store, name, options))) return false
+      this.#hopeless.set(name, 'incomplete')
+      throw incomplete(name, cause)
     }
-    this.#hopeless.set(name, true)
+    log.info({ cid: name }, 'the blocks of an image are laid out as nobody can tell any more: it is not served to peers')
+    this.#hopeless.set(name, 'unknown')
     return false
   }
 
@@ -164,4 +172,8 @@ export class ImageIndexer {
     if (bytes === undefined) throw new ObjectUnknownError(path)
     return bytes
   }
+}
+
+function incomplete(name: string, cause?: ObjectUnknownError): StorageFailedError {
+  return new StorageFailedError(`something of the image ${name} is missing: it is not served to peers`, { cause })
 }

@@ -6,12 +6,13 @@ import { CarReader } from '@ipld/car'
 import { CID } from 'multiformats/cid'
 import { readDiscoFile } from '../../src/global/disco-file.ts'
 import { globalNames } from '../../src/global/images.ts'
-import { ImageIndexer } from '../../src/global/image-indexer.ts'
+import { ImageIndexer, shownBy } from '../../src/global/image-indexer.ts'
 import type { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { readLayout } from '../../src/ipfs/embedded/layout-reader.ts'
 import { LayoutWriter } from '../../src/ipfs/embedded/layout-record.ts'
 import { OCI_IMAGE_MANIFEST } from '../../src/oci/media-type.ts'
 import { blobData, inRepository, layoutPath } from '../../src/registry/paths.ts'
+import { StorageFailedError } from '../../src/storage/errors.ts'
 import { silentLogger } from '../../src/telemetry/create-logger.ts'
 import { descriptorOf, imageOf, indexOf, makeImage, piece, pushBlob, pushBlobs, pushImage, putManifest, STORE_VARIABLE, TestDisco, type Peer, type StoreKind } from './harness.ts'
 import { openNewIndex } from './new-index.ts'
@@ -109,7 +110,7 @@ describe('an index that lacks the images of its store', () => {
     for (const name of await namesOf(disco)) assert.equal(await replica.index.blocks.has(name), name.toString() === whole)
   })
 
-  it('leaves one of which something is missing for a while, and it is not here', async (t) => {
+  it('leaves one of which something is missing for a while, and does not say that it is not here', async (t) => {
     const disco = await openDisco(t)
     const image = makeImage()
     const { cid } = await pushImage(disco.registry, 'a', 'latest', image)
@@ -117,12 +118,32 @@ describe('an index that lacks the images of its store', () => {
     await disco.store.commit({ changes: [{ delete: missing }] })
     const again = 300
     const replica = await replicaOf(t, disco, again)
-    assert.equal(await replica.images.index(CID.parse(cid)), false)
+    for (let time = 0; time < 2; time++) await assert.rejects(replica.images.index(CID.parse(cid)), StorageFailedError)
     assert.equal(await replica.images.complete(), 0)
     await disco.store.commit({ changes: [{ put: missing, data: image.config.bytes }] })
     await sleep(again)
     assert.equal(await replica.images.complete(), 1)
     await assertClonable(t, replica, cid)
+  })
+
+  it('gets one that was deleted while it was laid out, and pushed anew', async (t) => {
+    const disco = await openDisco(t)
+    const image = makeImage()
+    const { cid } = await pushImage(disco.registry, 'a', 'latest', image)
+    const [shown, missing] = [shownBy(CID.parse(cid)), blobData(image.config.digest)]
+    const link = await disco.store.get(shown) ?? assert.fail()
+    await disco.store.commit({ changes: [{ delete: missing }] })
+    const replica = await replicaOf(t, disco)
+    const { stat } = disco.store
+    let looks = 0
+    t.mock.method(disco.store, 'stat', async (...args: Parameters<typeof stat>) => {
+      const found = await stat.apply(disco.store, args)
+      if (args[0] === shown && looks++ === 0) await disco.store.commit({ changes: [{ delete: shown }] })
+      return found
+    })
+    assert.equal(await replica.images.index(CID.parse(cid)), false)
+    await disco.store.commit({ changes: [{ put: missing, data: image.config.bytes }, { put: shown, data: link }] })
+    assert.equal(await replica.images.index(CID.parse(cid)), true)
   })
 
   it('asks the store little for each image, and nothing for those that it has', async (t) => {
