@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdir, open, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { StorageFailedError } from '../errors.ts'
 import { syncDirectory } from '../files/medium.ts'
 import { inParallel } from '../parallel.ts'
@@ -77,12 +77,19 @@ const NO_FILE: ReadonlySet<string | undefined> = new Set(['ENXIO', 'ENODEV', 'EO
 
 /** Opens a file to be read; undefined where there is none. What else is there never keeps a thread waiting, as a pipe would. */
 export async function openFile(path: string): Promise<FileHandle | undefined> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
-    return NO_FILE.has(error.code) ? undefined : unlessThere(error)
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(async (error: NodeJS.ErrnoException) => {
+    if (!NO_FILE.has(error.code)) return unlessThere(error)
+    // A medium that fails says so of files as well.
+    if ((await stat(path).catch(unlessThere))?.isFile() === true) throw error
+    return undefined
   })
-  if (handle === undefined || (await handle.stat()).isFile()) return handle
-  await handle.close()
-  return undefined
+  let isFile = false
+  try {
+    isFile = (await handle?.stat())?.isFile() ?? false
+  } finally {
+    if (!isFile) await handle?.close()
+  }
+  return isFile ? handle : undefined
 }
 
 /** The bytes of a file; undefined where there is none. */
