@@ -339,6 +339,41 @@ describe('a directory of images', () => {
     })
   }
 
+  it('is not the one that was made anew at its path', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'disco-rooted-'))
+    const root = join(parent, 'root')
+    await mkdir(root)
+    await sleep(20)
+    const store = await RootedStore.open(root, { places })
+    try {
+      // It is often given the number that the other had.
+      for (let time = 0; time < 10; time++) {
+        await rm(root, { recursive: true })
+        await mkdir(root)
+        await assert.rejects(store.get('a'), /is another one than was opened/)
+      }
+    } finally {
+      await store.close()
+      await rm(parent, { recursive: true })
+    }
+  })
+
+  it('that has gone is no reason for who has given up', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'disco-rooted-'))
+    const root = join(parent, 'root')
+    const store = await RootedStore.open(root, { places })
+    try {
+      await rm(root, { recursive: true })
+      const signal = AbortSignal.abort(new Error('given up'))
+      await assert.rejects(store.get('a', { signal }), /^Error: given up/)
+      await assert.rejects(drained(store.read('a', { signal })), /^Error: given up/)
+      await assert.rejects(store.commit({ changes: [{ put: 'a', data: text('a') }] }, { signal }), /^Error: given up/)
+    } finally {
+      await store.close()
+      await rm(parent, { recursive: true })
+    }
+  })
+
   it('acknowledges nothing that was under way when it went', async () => {
     const parent = await mkdtemp(join(tmpdir(), 'disco-rooted-'))
     const [root, away] = [join(parent, 'root'), join(parent, 'away')]

@@ -1,5 +1,7 @@
+import type { BigIntStats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Digest } from '../../oci/digest.ts'
+import { untilAborted } from '../../oci/until-aborted.ts'
 import { StorageFailedError } from '../errors.ts'
 import type {
   AbortOptions, AppendOptions, Batch, ByteRange, ChunkHashes, ListOptions, ObjectStat, ObjectStore, ReadOptions, UploadStat, UploadStore,
@@ -39,27 +41,27 @@ export class RootedStore implements ObjectStore, ChunkHashes {
   }
 
   stat(path: string, options?: AbortOptions): Promise<ObjectStat | undefined> {
-    return this.#root.reading(() => this.#store.stat(path, options))
+    return this.#root.reading(() => this.#store.stat(path, options), options)
   }
 
   get(path: string, options?: AbortOptions): Promise<Uint8Array | undefined> {
-    return this.#root.reading(() => this.#store.get(path, options))
+    return this.#root.reading(() => this.#store.get(path, options), options)
   }
 
   read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
-    return this.#root.streaming(() => this.#store.read(path, options))
+    return this.#root.streaming(() => this.#store.read(path, options), options)
   }
 
   list(directory: string, options?: ListOptions): Promise<string[]> {
-    return this.#root.reading(() => this.#store.list(directory, options))
+    return this.#root.reading(() => this.#store.list(directory, options), options)
   }
 
   chunkHashes(path: string, options?: AbortOptions): Promise<Uint8Array> {
-    return this.#root.reading(() => this.#store.chunkHashes(path, options))
+    return this.#root.reading(() => this.#store.chunkHashes(path, options), options)
   }
 
   commit(batch: Batch, options?: AbortOptions): Promise<void> {
-    return this.#root.writing(() => this.#store.commit(batch, options))
+    return this.#root.writing(() => this.#store.commit(batch, options), options)
   }
 }
 
@@ -73,91 +75,101 @@ class RootedUploads implements UploadStore {
   }
 
   create(id: string, repository: string, options?: AbortOptions): Promise<void> {
-    return this.#root.writing(() => this.#uploads.create(id, repository, options))
+    return this.#root.writing(() => this.#uploads.create(id, repository, options), options)
   }
 
   stat(id: string, options?: AbortOptions): Promise<UploadStat | undefined> {
-    return this.#root.reading(() => this.#uploads.stat(id, options))
+    return this.#root.reading(() => this.#uploads.stat(id, options), options)
   }
 
   append(id: string, offset: number, source: AsyncIterable<Uint8Array>, options?: AppendOptions): Promise<number> {
-    return this.#root.writing(() => this.#uploads.append(id, offset, source, options))
+    return this.#root.writing(() => this.#uploads.append(id, offset, source, options), options)
   }
 
   read(id: string, options?: ByteRange & AbortOptions): AsyncIterable<Uint8Array> {
-    return this.#root.streaming(() => this.#uploads.read(id, options))
+    return this.#root.streaming(() => this.#uploads.read(id, options), options)
   }
 
   verify(id: string, digest: Digest, options?: AbortOptions): Promise<void> {
-    return this.#root.writing(() => this.#uploads.verify(id, digest, options))
+    return this.#root.writing(() => this.#uploads.verify(id, digest, options), options)
   }
 
   remove(id: string, options?: AbortOptions): Promise<void> {
-    return this.#root.writing(() => this.#uploads.remove(id, options))
+    return this.#root.writing(() => this.#uploads.remove(id, options), options)
   }
 
   list(options?: ListOptions): Promise<UploadStat[]> {
-    return this.#root.reading(() => this.#uploads.list(options))
+    return this.#root.reading(() => this.#uploads.list(options), options)
   }
 }
 
 /** A directory, by what it is and not by its path. */
 class Root {
   readonly #path: string
-  readonly #identity: string
+  readonly #opened: BigIntStats
   #looking: Promise<void> | undefined
 
-  private constructor(path: string, identity: string) {
+  private constructor(path: string, opened: BigIntStats) {
     this.#path = path
-    this.#identity = identity
+    this.#opened = opened
   }
 
   /** @throws StorageFailedError */
   static async at(path: string): Promise<Root> {
-    const identity = await identityAt(path)
-    if (identity === undefined) throw new StorageFailedError(`there is no directory ${path}`)
-    return new Root(path, identity)
+    const opened = await statAt(path)
+    if (opened === undefined) throw new StorageFailedError(`there is no directory ${path}`)
+    return new Root(path, opened)
   }
 
   /** What was found, or not, was so in this directory if that is at its path afterwards. */
-  async reading<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } finally {
-      await this.#check()
-    }
+  async reading<T>(work: () => Promise<T>, options: AbortOptions = {}): Promise<T> {
+    const result = await work().catch((error: unknown) => this.#explain(error, options))
+    await this.#check()
+    return result
   }
 
   /** Nothing is begun elsewhere, and what was done meanwhile is not believed to be here. */
-  async writing<T>(work: () => Promise<T>): Promise<T> {
+  async writing<T>(work: () => Promise<T>, options: AbortOptions = {}): Promise<T> {
     // Of several that come at once the first one's look is good for all: so they go on in their order.
-    await (this.#looking ??= this.#check().finally(() => {
+    const looking = (this.#looking ??= this.#check().finally(() => {
       this.#looking = undefined
     }))
-    return this.reading(work)
+    await untilAborted(looking, options.signal)
+    return this.reading(work, options)
   }
 
   /** What was opened here goes on, whatever becomes of the path. */
-  async *streaming(open: () => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    await this.#check()
+  async *streaming(open: () => AsyncIterable<Uint8Array>, options: AbortOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    await untilAborted(this.#check(), options.signal)
     try {
       yield* open()
     } catch (error) {
-      await this.#check()
-      throw error
+      await this.#explain(error, options)
     }
   }
 
+  /** Who has given up waits for nothing more, and hears why he has. */
+  async #explain(error: unknown, { signal }: AbortOptions): Promise<never> {
+    if (signal?.aborted !== true) await this.#check()
+    throw error
+  }
+
   async #check(): Promise<void> {
-    const found = await identityAt(this.#path)
-    if (found === this.#identity) return
+    const found = await statAt(this.#path)
+    if (found !== undefined && isSame(this.#opened, found)) return
     const what = found === undefined ? 'is gone' : 'is another one than was opened'
     throw new StorageFailedError(`the directory of the images, ${this.#path}, ${what}: mount or put it back; or start Disco again to use what is there now`)
   }
 }
 
-/** Which file it is. A volume that is mounted anew is the same where its device has kept its number. */
-async function identityAt(path: string): Promise<string | undefined> {
-  const found = await onDisk(path, () => stat(path, { bigint: true }).catch(unlessThere))
-  return found && `${found.dev} ${found.ino}`
+function statAt(path: string): Promise<BigIntStats | undefined> {
+  return onDisk(path, () => stat(path, { bigint: true }).catch(unlessThere))
+}
+
+/** A volume that is mounted anew is the same where its device has kept its number. */
+function isSame(opened: BigIntStats, found: BigIntStats): boolean {
+  if (opened.dev !== found.dev || opened.ino !== found.ino) return false
+  // Numbers are given anew. Where the system does not tell when a file was made, it says 0, or when it was changed last.
+  const isTold = opened.birthtimeNs !== 0n && opened.birthtimeNs !== opened.ctimeNs
+  return !isTold || opened.birthtimeNs === found.birthtimeNs
 }
