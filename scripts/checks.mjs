@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { COMPILED, ROOT } from './setup/root.mjs'
+import { ENVIRONMENT, ROOT } from './setup/root.mjs'
 
 /**
  * Everything that needs no other program: types, lint, dead code, then every test but those of test/e2e and test/crash, or those
@@ -42,7 +42,7 @@ function testFiles() {
 }
 
 function execute(node, args, { silent = false } = {}) {
-  const child = spawn(node, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { NODE_COMPILE_CACHE: COMPILED, ...process.env } })
+  const child = spawn(node, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: ENVIRONMENT })
   let output = ''
   const collect = (chunk, to) => {
     output += chunk

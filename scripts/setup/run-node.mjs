@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { COMPILED, ROOT } from './root.mjs'
+import { ENVIRONMENT, ROOT } from './root.mjs'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
@@ -19,7 +19,7 @@ const FLAGS = ['--max-semi-space-size=4', '--initial-old-space-size=128', '--dis
 export function run(node, [program, ...args]) {
   const child = spawn(node, [...FLAGS, join(ROOT, program), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env },
+    env: ENVIRONMENT,
   })
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
   const watch = stopWithNpm(child)

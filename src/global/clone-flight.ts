@@ -2,14 +2,14 @@ import type { CID } from 'multiformats/cid'
 import { ContentUnavailableError, VerificationError } from '../ipfs/errors.ts'
 import type { FileFetch, ImageSession, IpfsNetwork, ProvideQueue } from '../ipfs/node.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { blobData, inRepository, layoutPath, within } from '../registry/paths.ts'
+import { blobData, layoutPath } from '../registry/paths.ts'
 import type { Turns } from '../ipfs/turns.ts'
 import type { AbortOptions, ByteRange, FinishedUpload, ObjectStore } from '../storage/object-store.ts'
 import type { CloneObserver } from '../telemetry/clone-observer.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readImage, type ClonedImage, type Fetched } from './clone.ts'
 import { FetchQueue } from './fetch-queue.ts'
-import { globalRepositories, LATEST, type PlacedEntry } from './repository-tree.ts'
+import { globalRepositories, shownBy, type PlacedEntry } from './repository-tree.ts'
 import { untilAborted } from '../oci/until-aborted.ts'
 
 export interface FlightParts {
@@ -31,7 +31,7 @@ const TURN_TIMEOUT = 60_000
 
 /** Whether a global repository is in the store, whole. @param name its CID */
 export async function isHere(store: ObjectStore, name: string, options?: AbortOptions): Promise<boolean> {
-  return await store.stat(inRepository(name, within.tagCurrent(LATEST)), options) !== undefined
+  return await store.stat(shownBy(name), options) !== undefined
 }
 
 /** One clone of one image, whoever waits for it. Before its last step nothing of it is in the store. */

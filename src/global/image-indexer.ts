@@ -14,7 +14,7 @@ import { isHere } from './clone-flight.ts'
 import { closureOf } from './closure.ts'
 import { readDiscoFile, type DiscoEntry } from './disco-file.ts'
 import { globalNames } from './images.ts'
-import { LATEST, repositoryTree } from './repository-tree.ts'
+import { repositoryTree } from './repository-tree.ts'
 
 export interface ImageIndexerParts {
   readonly store: ObjectStore
@@ -32,11 +32,6 @@ const MAX_HOPELESS = 4_096
 /** Images that a round works on at once, and objects of each. */
 const IMAGES_AT_ONCE = 4
 const OBJECTS_AT_ONCE = 4
-
-/** The object that shows an image to be in the store, by its CID: with it the root of its blocks comes and goes. */
-export function shownBy(cid: CID): string {
-  return inRepository(cid.toString(), within.tagCurrent(LATEST))
-}
 
 /**
  * Gives the images of a store their blocks again where the index, which is kept apart from it, lacks them: it is new, or

@@ -7,7 +7,7 @@ import { blobData, inRepository, REPOSITORIES, within } from '../registry/paths.
 import type { AbortOptions, ObjectReader } from '../storage/object-store.ts'
 import { closureOf } from './closure.ts'
 import { cidOf, isCid } from './names.ts'
-import { LATEST } from './repository-tree.ts'
+import { shownBy } from './repository-tree.ts'
 
 /** An image that is here whole, under its global name. */
 export interface ImageSummary {
@@ -81,7 +81,7 @@ export async function digestOfTag(store: ObjectReader, name: string, tag: string
 
 /** By its links and manifests alone: where there is no IPFS (`cacheonly`) the original Disco writes no `disco.json`. */
 async function summarize(store: ObjectReader, cid: string, options: AbortOptions): Promise<ImageSummary | undefined> {
-  const latest = inRepository(cid, within.tagCurrent(LATEST))
+  const latest = shownBy(cid)
   const digest = await readLink(store, latest, options)
   const stat = await store.stat(latest, options)
   if (digest === undefined || stat === undefined) return undefined

@@ -16,6 +16,11 @@ export interface PlacedEntry extends ClosureEntry {
 /** The one tag of a global repository. */
 export const LATEST = 'latest'
 
+/** The object that shows an image to be in the store, by its CID: a global repository is here when its `latest` is. */
+export function shownBy(cid: CID | string): string {
+  return inRepository(cid.toString(), within.tagCurrent(LATEST))
+}
+
 /**
  * The files of a global repository: of the image's objects and their CIDs, and of nothing else, so that one image has
  * one CID.
@@ -55,6 +60,6 @@ export function globalRepositories({ cid, digest, entries, tree }: GlobalImage):
     link(inRepository(byDigest, within.tagIndex(byCid, digest)), digest),
     link(inRepository(byDigest, within.tagCurrent(byCid)), digest),
     link(inRepository(byDigest, latest), digest),
-    link(inRepository(byCid, latest), digest),
+    link(shownBy(cid), digest),
   ]
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { CID } from 'multiformats/cid'
-import { shownBy } from '../../src/global/image-indexer.ts'
+import { shownBy } from '../../src/global/repository-tree.ts'
 import { formatDigest } from '../../src/oci/digest.ts'
 import { parseManifest } from '../../src/oci/manifest.ts'
 import { imageOf, indexOf, makeImage, piece, registryError, TestDisco, type ImageParts, type Piece } from './harness.ts'

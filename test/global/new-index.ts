@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { shownBy } from '../../src/global/image-indexer.ts'
+import { shownBy } from '../../src/global/repository-tree.ts'
 import { EmbeddedDagIndex } from '../../src/ipfs/embedded/dag-index.ts'
 import { Database } from '../../src/storage/embedded/database.ts'
 import type { ChunkHashes, ObjectStore } from '../../src/storage/object-store.ts'

@@ -124,22 +124,16 @@ export class UploadWriter {
 
   /** What is a batch of its own is not copied. */
   async #writeWhole(batch: Uint8Array): Promise<void> {
-    await this.#writing
-    if (this.#failure !== undefined) throw this.#failure
+    await this.#flush()
     this.#start(batch)
     await this.#writing
     if (this.#failure !== undefined) throw this.#failure
-    await this.#syncSometimes()
   }
 
   async #flush(): Promise<void> {
     await this.#writing
     if (this.#failure !== undefined) throw this.#failure
     if (this.#gathered > 0) this.#begin()
-    await this.#syncSometimes()
-  }
-
-  async #syncSometimes(): Promise<void> {
     if (this.#written - this.#syncedSoon < SYNC_EVERY) return
     await this.#writing
     await this.#syncing

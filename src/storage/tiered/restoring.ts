@@ -1,5 +1,5 @@
 import { ConflictError, DigestMismatchError } from '../errors.ts'
-import type { AbortOptions, ChunkHashes, ObjectStore } from '../object-store.ts'
+import type { AbortOptions, Change, ChunkHashes, ObjectStore } from '../object-store.ts'
 import { inParallel } from '../parallel.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Away } from './away.ts'
@@ -17,6 +17,14 @@ export interface RestoringParts {
   readonly debts: Debts
   readonly claims: Claims
   readonly log: Logger
+}
+
+type Put = Extract<Change, { readonly put: string }>
+
+interface Found {
+  readonly put: string
+  /** Undefined where it is not what its path says. */
+  readonly data: Uint8Array | undefined
 }
 
 /** Milliseconds that the copy may take to look at something. */
@@ -49,7 +57,7 @@ export class Restoring {
     const parts = (await this.#lookAt((signal) => namesIn(copy, directory, { signal }), options)).map((name) => `${directory}/${name}`).filter((path) => places.nameOf(path) === directory)
     for (const path of parts) if ((await objectsAt(authority, path, options)).size > 0) return false
     if (parts.length === 0 || (await debts.concern(directory, options)) !== undefined) return false
-    const changes = (await inParallel(parts, AT_ONCE, (path) => this.#below(path, options))).flat()
+    const changes = (await inParallel(parts, AT_ONCE, (path) => this.#below(path, new Map(), options))).flatMap(rightOf)
     if (changes.length === 0) return false
     try {
       await authority.commit({ expect: parts.map((path) => ({ directory: path, names: [] })), changes: this.#ordered(changes) }, options)
@@ -86,16 +94,15 @@ export class Restoring {
   }
 
   async #directory(path: string, options: AbortOptions): Promise<boolean> {
-    const { authority, copy, debts, log } = this.#parts
+    const { authority, debts, log } = this.#parts
     const here = await objectsAt(authority, path, options)
     if ((await debts.concern(path, options)) !== undefined) return false
-    const lost = (await this.#lookAt((signal) => objectsAt(copy, path, { signal }), options)).keys().filter((each) => !here.has(each))
-    const got = await this.#got([...lost], options)
-    if (got.length === 0) return false
-    const changes = got.flatMap(({ put, data }) => (data === undefined ? [] : [{ put, data }]))
+    const lost = await this.#below(path, here, options)
+    if (lost.length === 0) return false
+    const changes = rightOf(lost)
     const areProven = await inParallel(changes, AT_ONCE, (change) => this.#isProven(change, here, options))
     // What is there is there as a whole: nothing of it comes without the rest.
-    if (changes.length < got.length || areProven.includes(false)) {
+    if (changes.length < lost.length || areProven.includes(false)) {
       log.error({ path }, 'what the copy has is not what its path says, and is not given back')
       return false
     }
@@ -105,23 +112,19 @@ export class Restoring {
   }
 
   /** Also by what the authority has of it still: that comes before what the copy says. */
-  async #isProven({ put, data }: { readonly put: string; readonly data: Uint8Array }, here: ReadonlyMap<string, unknown>, options: AbortOptions): Promise<boolean> {
+  async #isProven({ put, data }: Put, here: ReadonlyMap<string, unknown>, options: AbortOptions): Promise<boolean> {
     const { authority, places } = this.#parts
     const claim = places.claimOf(put)
     if (claim?.by === undefined || !here.has(claim.by)) return true
     return claim.proves(data, await authority.get(claim.by, options))
   }
 
-  async #below(path: string, options: AbortOptions): Promise<{ readonly put: string; readonly data: Uint8Array }[]> {
-    const { copy } = this.#parts
+  /** What the copy has there and is not here. */
+  async #below(path: string, here: ReadonlyMap<string, unknown>, options: AbortOptions): Promise<Found[]> {
+    const { copy, claims } = this.#parts
     const found = await this.#lookAt((signal) => objectsAt(copy, path, { signal }), options)
-    const got = await this.#got([...found.keys()], options)
-    return got.flatMap(({ put, data }) => (data === undefined ? [] : [{ put, data }]))
-  }
-
-  #got(paths: readonly string[], options: AbortOptions): Promise<{ readonly put: string; readonly data: Uint8Array | undefined }[]> {
-    const { claims } = this.#parts
-    return inParallel(paths, AT_ONCE, async (put) => ({ put, data: await this.#lookAt((signal) => claims.get(put, { signal }), options) }))
+    const lost = [...found.keys()].filter((each) => !here.has(each))
+    return inParallel(lost, AT_ONCE, async (put) => ({ put, data: await this.#lookAt((signal) => claims.get(put, { signal }), options) }))
   }
 
   #ordered<T extends { readonly put: string }>(changes: readonly T[]): T[] {
@@ -132,4 +135,8 @@ export class Restoring {
   #lookAt<T>(work: (signal: AbortSignal) => Promise<T>, { signal }: AbortOptions): Promise<T> {
     return this.#parts.away.ask(work, { limit: LOOK, signal })
   }
+}
+
+function rightOf(found: readonly Found[]): Put[] {
+  return found.flatMap(({ put, data }) => (data === undefined ? [] : [{ put, data }]))
 }
